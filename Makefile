@@ -1,0 +1,31 @@
+PYTHON ?= python3
+BIN := .venv/bin
+# Threads that wait should sleep: on a busy machine spinning costs more than it gains.
+export OMP_WAIT_POLICY ?= passive
+
+.PHONY: demo test test-slow lint
+
+demo: .venv/core
+	@for image in examples/images/*.png examples/images/*.jpg; do \
+		$(BIN)/unica sample "$$image" -n 4 --sheet -o demo || exit; done
+	@echo "The new pictures are in demo/; each *-sheet.png shows four of one source."
+
+test: .venv/dev lint
+	$(BIN)/pytest
+
+test-slow: .venv/dev
+	$(BIN)/pytest -m slow
+
+lint: .venv/dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+
+.venv/core: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -c constraints.txt -e .
+	@touch $@
+
+.venv/dev: .venv/core
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,5 @@
+"""`python -m unica` is `unica`."""
+
+from unica.cli import main
+
+main()

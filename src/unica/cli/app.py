@@ -1,0 +1,94 @@
+"""The commands, and the one place where errors become sentences and exit codes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+import unica
+from unica.errors import UnicaError
+
+app = typer.Typer(
+    name="unica",
+    help="New pictures from one picture: variations of any size, with nothing to train.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Run the command line: 0 done, 2 something the user can mend, 130 interrupted."""
+    try:
+        app(standalone_mode=True)
+    except UnicaError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        typer.echo("unica: interrupted; pictures already written are whole", err=True)
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        raise SystemExit(0) from None
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or "memory" in str(error):
+            _fail("there is not enough memory for a picture of this size; try a smaller --size or --max-side")
+        raise
+
+
+def _fail(sentence: str) -> None:
+    typer.echo(f"unica: {sentence}", err=True)
+    raise SystemExit(2)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"unica {unica.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Shared options."""
+
+
+@app.command()
+def sample(
+    image: Annotated[Path, typer.Argument(help="The one picture to learn from.")],
+    count: Annotated[int, typer.Option("-n", "--count", help="How many pictures.")] = 4,
+    size: Annotated[Optional[str], typer.Option(metavar="WxH", help="Size, as 512x256. [default: the source's]")] = None,  # noqa: UP045
+    stretch: Annotated[Optional[str], typer.Option(metavar="WxH", help="Size as multiples of the source's, as 2x1.")] = None,  # noqa: UP045
+    seed: Annotated[int, typer.Option(help="Of the first picture; the next ones count up.")] = 0,
+    engine: Annotated[str, typer.Option(help="instant: nothing to train.")] = "instant",
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the pictures.")] = Path("unica-out"),
+    diversity: Annotated[float, typer.Option(help="0: near-copies, 0.5: new layouts of the scene, 1: wild.")] = 0.5,
+    patch: Annotated[int, typer.Option(help="Side of the patches of fine detail; larger copies more.")] = 7,
+    levels: Annotated[Optional[int], typer.Option(help="Sizes the picture is seen at. [default: by its size]")] = None,  # noqa: UP045
+    max_side: Annotated[int, typer.Option(help="Larger sources are shrunk to this.")] = 1024,
+    tile: Annotated[str, typer.Option(help="x, y or xy: axes along which the result repeats without a seam.")] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, float32 or bf16: of matrix products on accelerators.")] = "auto",
+    sheet: Annotated[bool, typer.Option("--sheet", help="Also write a contact sheet.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One machine-readable line on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing.")] = False,
+) -> None:
+    """Draw new pictures from one picture. The same seed gives the same picture."""
+    from unica.cli.sample import Request, draw_and_save
+
+    request = Request(
+        image, count, size, stretch, seed, engine, output, diversity, patch, levels, max_side, tile, device, precision
+    )
+    draw_and_save(request, sheet, json, quiet)
+
+
+@app.command()
+def info(picture: Annotated[Path, typer.Argument(help="A picture.")]) -> None:
+    """What is inside a picture; for one that unica made, the command that makes it again."""
+    from unica.cli.info import describe
+
+    sys.stdout.write(describe(picture))

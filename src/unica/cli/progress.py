@@ -1,0 +1,56 @@
+"""Progress on stderr: a bar with time left on a terminal, a line a picture elsewhere, nothing when quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+
+class Progress(Protocol):
+    def update(self, index: int, fraction: float) -> None:
+        """So much of picture `index` is done."""
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+
+
+class _Silent:
+    def update(self, index: int, fraction: float) -> None: ...
+
+    def say(self, line: str) -> None: ...
+
+
+class _Lines(_Silent):
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def say(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+class _Bar(_Lines):
+    def __init__(self, console: Console, bar: RichProgress, task: TaskID) -> None:
+        super().__init__(console)
+        self._bar, self._task = bar, task
+
+    def update(self, index: int, fraction: float) -> None:
+        self._bar.update(self._task, completed=index + fraction)
+
+
+@contextmanager
+def reporter(quiet: bool, count: int) -> Iterator[Progress]:
+    """The progress that fits where stderr goes to."""
+    console = Console(stderr=True)
+    if quiet:
+        yield _Silent()
+    elif not console.is_terminal:
+        yield _Lines(console)
+    else:
+        columns = (TextColumn("drawing"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+        with RichProgress(*columns, console=console, transient=True) as bar:
+            yield _Bar(console, bar, bar.add_task("drawing", total=count))

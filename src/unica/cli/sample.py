@@ -1,0 +1,175 @@
+"""`unica sample`: from what the user typed to whole files on disk."""
+
+from __future__ import annotations
+
+import json
+import math
+import resource
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import unica
+from unica.cli.progress import Progress, reporter
+from unica.errors import UnicaError
+from unica.image import contact_sheet, save_png
+from unica.model import Model
+from unica.tasks import Frame
+
+ENGINES = ("instant",)
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of `unica sample`, as typed."""
+
+    image: Path
+    count: int
+    size: str | None
+    stretch: str | None
+    seed: int
+    engine: str
+    output: Path
+    diversity: float
+    patch: int
+    levels: int | None
+    max_side: int
+    tile: str
+    device: str
+    precision: str
+
+
+def draw_and_save(request: Request, sheet: bool, as_json: bool, quiet: bool) -> None:
+    """Write every picture the moment it is done; report on stderr, and as JSON on stdout if asked to."""
+    began = time.perf_counter()
+    if request.engine not in ENGINES:
+        raise UnicaError(f"engine must be {' or '.join(ENGINES)}, not {request.engine}")
+    task = {
+        "size": _pair(request.size, int, "--size", "512x256"),
+        "stretch": _pair(request.stretch, float, "--stretch", "2x1"),
+        "tile": request.tile,
+    }
+    model = _open(request)
+    frames = unica.stream(unica.sample, model, count=request.count, seed=request.seed, **task)
+    _check_folder(request.output)
+    with reporter(quiet, request.count) as progress:
+        _say_if_shrunk(model, request, progress)
+        report = _run(request, model, frames, progress, began)
+        if sheet:
+            path = request.output / f"{model.picture.name}-sheet.png"
+            save_png(contact_sheet(report.pop("images")), path)
+            report["sheet"] = str(path)
+            progress.say(f"{path}")
+    report.pop("images", None)
+    report["seconds"] = round(time.perf_counter() - began, 3)
+    report["peak_memory_mb"] = _peak_memory()
+    if as_json:
+        print(json.dumps(report))
+
+
+def _open(request: Request) -> Model:
+    return unica.open(
+        request.image,
+        diversity=request.diversity,
+        patch=request.patch,
+        levels=request.levels,
+        max_side=request.max_side,
+        device=request.device,  # pyright: ignore[reportArgumentType]
+        precision=request.precision,  # pyright: ignore[reportArgumentType]
+    )
+
+
+def _run(request: Request, model: Model, frames: Any, progress: Progress, began: float) -> dict[str, Any]:
+    pictures, images, preview = [], [], None
+    started = time.perf_counter()
+    for frame in frames:
+        if preview is None:
+            preview = time.perf_counter() - began
+        progress.update(frame.index, frame.fraction)
+        if frame.last:
+            image = frame.image()
+            path = request.output / f"{model.picture.name}-{frame.seed}.png"
+            save_png(image, path, _chunks(request, model, frame, image.size))
+            seconds = time.perf_counter() - started
+            started = time.perf_counter()
+            pictures.append({"path": str(path), "seed": frame.seed, "seconds": round(seconds, 3)})
+            images.append(image)
+            progress.say(f"{path}  ({seconds:.1f} s)")
+    return {
+        "engine": model.engine,
+        "version": unica.__version__,
+        "source": str(request.image),
+        "source_sha256": model.picture.sha256,
+        "size": list(images[-1].size),
+        "pictures": pictures,
+        "sheet": None,
+        "seconds_per_picture": round(sum(p["seconds"] for p in pictures) / len(pictures), 3),
+        "first_preview_seconds": round(preview or 0.0, 3),
+        "images": images,
+    }
+
+
+def _chunks(request: Request, model: Model, frame: Frame, size: tuple[int, int]) -> dict[str, str]:
+    """What a picture says of itself."""
+    settings = {**model.settings, "size": list(size), "tile": request.tile, "device": model.device.type,
+                "dtype": str(model.dtype).removeprefix("torch.")}  # fmt: skip
+    return {
+        "Software": f"unica {unica.__version__}",
+        "unica:engine": model.engine,
+        "unica:settings": json.dumps(settings),
+        "unica:seed": str(frame.seed),
+        "unica:source": request.image.name,
+        "unica:source-sha256": model.picture.sha256,
+        "unica:command": _command(request, frame.seed, size),
+    }
+
+
+def _command(request: Request, seed: int, size: tuple[int, int]) -> str:
+    """The command that makes exactly this picture again."""
+    words = ["unica", "sample", str(request.image), "-n", "1", "--seed", str(seed), "--size", f"{size[0]}x{size[1]}"]
+    words += ["--engine", request.engine, "--diversity", f"{request.diversity:g}", "--patch", str(request.patch)]
+    words += ["--max-side", str(request.max_side)]
+    words += ["--levels", str(request.levels)] if request.levels else []
+    words += ["--tile", request.tile] if request.tile else []
+    words += ["--precision", request.precision] if request.precision != "auto" else []
+    return shlex.join(words)
+
+
+def _pair(text: str | None, number: Callable[[str], Any], option: str, example: str) -> Any:
+    """(width, height) of WIDTHxHEIGHT."""
+    if text is None:
+        return None
+    try:
+        width, height = (number(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise UnicaError(f"{option} is written as {example}, width first, not {text}") from None
+    if not (0 < width < math.inf and 0 < height < math.inf):
+        raise UnicaError(f"{option} must be above zero and finite, not {text}")
+    return width, height
+
+
+def _check_folder(folder: Path) -> None:
+    """Find out that nothing can be written before the work, not after it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UnicaError(f"cannot write to the folder {folder}: {(error.strerror or str(error)).lower()}") from None
+
+
+def _say_if_shrunk(model: Model, request: Request, progress: Progress) -> None:
+    if model.picture.original_size != model.picture.size:
+        (w0, h0), (w, h) = model.picture.original_size, model.picture.size
+        progress.say(f"{request.image} is {w0}x{h0}; working at {w}x{h} (--max-side {request.max_side})")
+
+
+def _peak_memory() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
+

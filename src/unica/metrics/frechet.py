@@ -1,0 +1,78 @@
+"""The Fréchet distance between the feature distributions *inside* two images, as in SIFID.
+
+Each position of the feature map is one sample of a Gaussian ("SinGAN", Shaham et al., ICCV 2019, Sec. 3.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class Gaussian(NamedTuple):
+    mean: Float[Tensor, " d"]
+    cov: Float[Tensor, "d d"]
+
+
+class InceptionStem(nn.Sequential):
+    """InceptionV3 up to its first pooling: Conv2d_1a (stride 2), 2a and 2b, with their batch norms folded in.
+
+    Takes images in [0, 1] as they are: the batch norms' running statistics agree with those of photographs in
+    [0, 1], and not in [-1, 1]. `weights` has, for each convolution, weight, stride, padding and the mean,
+    var, beta and eps of its batch norm (there is no gamma).
+    """
+
+    def __init__(self, weights: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__(*[module for layer in weights for module in (_folded(**layer), nn.ReLU())])
+        self.requires_grad_(False)
+
+    @classmethod
+    def load(cls, path: str | Path) -> InceptionStem:
+        return cls(torch.load(path, map_location="cpu", weights_only=True))
+
+
+def _folded(
+    weight: Tensor, stride: int, padding: int, mean: Tensor, var: Tensor, beta: Tensor, eps: float
+) -> nn.Conv2d:
+    """One convolution that does (conv(x) − mean) / √(var + ε) + β."""
+    conv = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[-1], stride, padding)
+    scale = (var + eps).rsqrt()
+    conv.load_state_dict({"weight": weight * scale.view(-1, 1, 1, 1), "bias": beta - mean * scale})
+    return conv
+
+
+@torch.no_grad()
+def frechet_features(image: Float[Tensor, "b c h w"], stem: nn.Module) -> Gaussian:
+    """The Gaussian fit to the feature vectors at all positions; `stem` gets three channels in [0, 1]."""
+    features = stem((image.expand(-1, 3, -1, -1) + 1) / 2).movedim(1, -1).flatten(0, -2).double()
+    return Gaussian(features.mean(dim=0), features.T.cov())
+
+
+def frechet_distance(
+    mu1: Float[Tensor, " d"], cov1: Float[Tensor, "d d"], mu2: Float[Tensor, " d"], cov2: Float[Tensor, "d d"]
+) -> float:
+    """|μ₁ − μ₂|² + tr(C₁ + C₂ − 2 (C₁C₂)^½), the squared 2-Wasserstein distance of two Gaussians, in float64.
+
+    tr (C₁C₂)^½ = tr (√C₁ C₂ √C₁)^½ is the sum of the singular values of √C₁ √C₂, which needs no root of an
+    eigenvalue that rounding has made negative.
+    """
+    mu1, cov1, mu2, cov2 = (x.double() for x in (mu1, cov1, mu2, cov2))
+    cross = torch.linalg.svdvals(_root(cov1) @ _root(cov2)).sum()
+    distance = (mu1 - mu2).square().sum() + cov1.trace() + cov2.trace() - 2 * cross
+    return max(distance.item(), 0.0)
+
+
+def single_image_frechet(
+    output: Float[Tensor, "b c h w"], source: Float[Tensor, "k d y x"], stem: nn.Module
+) -> float:
+    return frechet_distance(*frechet_features(output, stem), *frechet_features(source, stem))
+
+
+def _root(cov: Float[Tensor, "d d"]) -> Float[Tensor, "d d"]:
+    values, vectors = torch.linalg.eigh(cov)
+    return (vectors * values.clamp(min=0).sqrt()) @ vectors.mT

@@ -1,0 +1,142 @@
+"""Distances between the patches of images, at several scales: is everything in one image also in the other?
+
+`patch_distance(output, source)` is faithfulness (nothing in the output that the source lacks),
+`patch_distance(source, output)` is coverage (nothing in the source that the output lacks): the two halves of
+"Summarizing Visual Data Using Bidirectional Similarity" (Simakov et al., CVPR 2008).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+SCALES = (1.0, 0.5, 0.25)
+QUERIES, KEYS = 1024, 2048  # a block of the distance matrix: 8 MiB
+COORDINATES = 16  # principal ones, kept in a sketch of a patch
+ROUNDING = 1e-5  # of the lower bound, relative to |q|²
+
+
+@torch.no_grad()
+def nearest_patch_distances(
+    queries: Float[Tensor, "b c h w"],
+    source: Float[Tensor, "k c y x"],
+    patch: int = 7,
+    scales: Sequence[float] = SCALES,
+    limit: int | None = None,
+    generator: torch.Generator | None = None,
+) -> list[Float[Tensor, " n"]]:
+    """For each scale, min_j √mean((q_i − s_j)²): the RMSE of `queries` patches to the nearest of `source`.
+
+    All patches in reading order; or, with a `limit`, that many a scale, drawn with `generator` (by default a
+    fresh one of seed 0). A scale below 1 shrinks both images (bicubic, antialiased) and not the patches.
+    """
+    generator = generator or torch.Generator().manual_seed(0)
+    centre = source.mean(dim=(0, 2, 3), keepdim=True)  # smaller numbers, same distances
+    distances = []
+    for scale in scales:
+        ours, theirs = (_windows(_shrink(image - centre, scale), patch) for image in (queries, source))
+        count = ours[..., 0, 0, 0].numel()
+        drawn = torch.arange(count) if limit is None else torch.randperm(count, generator=generator)[:limit]
+        rows = ours[torch.unravel_index(drawn.to(ours.device), ours.shape[:3])]
+        distances.append(_nearest(rows.flatten(1), theirs.reshape(-1, rows[0].numel())).sqrt())
+    return distances
+
+
+def patch_distance(
+    queries: Float[Tensor, "b c h w"],
+    source: Float[Tensor, "k c y x"],
+    patch: int = 7,
+    scales: Sequence[float] = SCALES,
+    limit: int | None = None,
+    generator: torch.Generator | None = None,
+) -> float:
+    """√ of the mean over patches of min_j mean((q_i − s_j)²), averaged over the scales."""
+    distances = nearest_patch_distances(queries, source, patch, scales, limit, generator)
+    return torch.stack([d.square().mean().sqrt() for d in distances]).mean().item()
+
+
+def mean_patch_distance(
+    queries: Float[Tensor, "b c h w"],
+    source: Float[Tensor, "k c y x"],
+    patch: int = 7,
+    scales: Sequence[float] = SCALES,
+    limit: int | None = None,
+    generator: torch.Generator | None = None,
+) -> float:
+    """Mean over patches of min_j √mean((q_i − s_j)²), averaged over the scales; at most `patch_distance`."""
+    distances = nearest_patch_distances(queries, source, patch, scales, limit, generator)
+    return torch.stack([d.mean() for d in distances]).mean().item()
+
+
+def _shrink(images: Float[Tensor, "b c h w"], scale: float) -> Float[Tensor, "b c y x"]:
+    if scale == 1:
+        return images
+    size = [max(1, round(side * scale)) for side in images.shape[-2:]]
+    return F.interpolate(images, size, mode="bicubic", antialias=True)
+
+
+def _windows(images: Float[Tensor, "b c h w"], size: int) -> Float[Tensor, "b y x c p p"]:
+    if min(images.shape[-2:]) < size:
+        raise ValueError(f"no {size}x{size} patch fits in {images.shape[-1]}x{images.shape[-2]} pixels")
+    return images.unfold(2, size, 1).unfold(3, size, 1).movedim(1, 3)
+
+
+def _nearest(queries: Float[Tensor, "n d"], keys: Float[Tensor, "m d"]) -> Float[Tensor, " n"]:
+    """min_j mean((q_i − k_j)²) over all keys, block by block, so that memory does not grow with n · m."""
+    basis = torch.linalg.eigh(keys.mT @ keys).eigenvectors[:, -COORDINATES:]
+    blocks = list(zip(keys.split(KEYS), _sketch(keys, basis).split(KEYS), strict=True))
+    some = zip(queries.split(QUERIES), _sketch(queries, basis).split(QUERIES), strict=True)
+    return torch.cat([_search(query, sketch, blocks) for query, sketch in some]) / keys.shape[1]
+
+
+def _sketch(x: Float[Tensor, "n d"], basis: Float[Tensor, "d r"]) -> Float[Tensor, "n s"]:
+    """The coordinates along an orthonormal basis, and the length of the rest.
+
+    |q − k|² = |Bq − Bk|² + |rest q − rest k|² ≥ |Bq − Bk|² + (|rest q| − |rest k|)²: sketches are closer.
+    """
+    along = x @ basis
+    rest = _square_norm(x) - _square_norm(along)
+    return torch.cat([along, rest.clamp(min=0).sqrt()[:, None]], dim=1)
+
+
+def _search(
+    queries: Float[Tensor, "n d"], sketch: Float[Tensor, "n r"], blocks: Sequence[tuple[Tensor, Tensor]]
+) -> Float[Tensor, " n"]:
+    """min_j |q_i − k_j|² over blocks of (keys, their sketch).
+
+    The sketches give each block a candidate and a lower bound. Only the blocks whose bound is below the best
+    candidate, a few in a hundred, are then searched in full. The result is exact.
+    """
+    nearest = torch.full_like(queries[:, 0], torch.inf)
+    slack = ROUNDING * _square_norm(queries)
+    bounds = []
+    for keys, short in blocks:
+        bound, candidate = _closest(sketch, short)
+        nearest = nearest.minimum((queries - keys[candidate]).square().sum(dim=1))
+        bounds.append(bound - slack)
+    for (keys, _), bound in zip(blocks, bounds, strict=True):
+        (left,) = torch.where(bound < nearest)
+        _, winner = _closest(queries[left], keys)
+        exact = (queries[left] - keys[winner]).square().sum(dim=1)
+        nearest[left] = nearest[left].minimum(exact)
+    return nearest
+
+
+def _closest(
+    queries: Float[Tensor, "n d"], keys: Float[Tensor, "m d"]
+) -> tuple[Float[Tensor, " n"], Int[Tensor, " n"]]:
+    """The least |q|² + |k|² − 2 q·k and its key.
+
+    One matrix product, but it cancels badly where it matters most, near zero: good for finding the key, not
+    for measuring the distance.
+    """
+    least, key = torch.addmm(_square_norm(keys), queries, keys.mT, alpha=-2).min(dim=1)
+    return least + _square_norm(queries), key
+
+
+def _square_norm(x: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+    return torch.linalg.vector_norm(x, dim=1).square()

@@ -1,0 +1,6 @@
+"""The instant engine: an exact reference, a fast search, and the denoiser made of both."""
+
+from unica.patches.denoiser import PatchDenoiser, Recipe
+from unica.patches.exact import Edges, Posterior, posterior
+
+__all__ = ["Edges", "PatchDenoiser", "Posterior", "Recipe", "posterior"]

@@ -1,0 +1,6 @@
+"""What a user can do with a model. Each task is a thin composition of levels, a starting picture and guides."""
+
+from unica.tasks.task import Frame, Task, stream
+from unica.tasks.unconditional import sample
+
+__all__ = ["Frame", "Task", "sample", "stream"]

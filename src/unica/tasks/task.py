@@ -1,0 +1,98 @@
+"""What all tasks share: a task is a generator of frames, and calling it gives the finished pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from unica.diffusion import Guide, Level, State, cascade, guided, seeded
+from unica.errors import UnicaError
+from unica.image import to_pil
+from unica.model import Model
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+LARGEST_SIDE = 16384
+LARGEST_AREA = 64 * 10**6
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One sampler step of one picture of a run."""
+
+    index: int  # which picture of the run
+    seed: int
+    fraction: float  # how much of this picture's work is done
+    state: State
+    bits: int
+    alpha: Float[Tensor, "1 h w"] | None = field(default=None, repr=False)
+
+    @property
+    def last(self) -> bool:
+        return self.state.last
+
+    def image(self) -> Image:
+        """The present estimate, at its present size; the finished picture when `last`."""
+        alpha = None if self.alpha is None else self.alpha.cpu()
+        return to_pil(self.state.x0[0].clamp(-1, 1).cpu(), alpha, self.bits)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Calling a task runs it to the end; `stream` shows every step on the way."""
+
+    frames: Callable[..., Iterator[Frame]]
+
+    def __call__(self, model: Model, *args: Any, **kwargs: Any) -> list[Image]:
+        return [frame.image() for frame in self.frames(model, *args, **kwargs) if frame.last]
+
+
+def stream(task: Task, model: Model, *args: Any, **kwargs: Any) -> Iterator[Frame]:
+    """The live states of a task, for progress, previews and videos."""
+    return task.frames(model, *args, **kwargs)
+
+
+def draw(
+    model: Model,
+    levels: Sequence[Level],
+    count: int,
+    seed: int,
+    start: Float[Tensor, "1 c h w"] | None = None,
+    guides: Callable[[], Sequence[Guide]] = tuple,
+) -> Iterator[Frame]:
+    """Run the levels once for each picture. Picture i depends on seed + i alone; guides are made fresh for each."""
+    efforts = [[model.work(level)] * (len(level.times) - 1) for level in levels]
+    total = sum(map(sum, efforts))
+    channels = model.picture.pixels.shape[0]
+    for index in range(count):
+        denoiser = model.denoiser(seed + index)
+        noise = seeded([seed + index], model.device)
+        done = 0.0
+        for state in cascade(guided(denoiser, *guides()), levels, noise, (1, channels), start):
+            done += efforts[state.level][state.step - 1]
+            alpha = model.alpha(denoiser) if state.last else None
+            yield Frame(index, seed + index, done / total, state, model.picture.bits, alpha)
+
+
+def canvas(
+    model: Model, size: tuple[int, int] | None = None, stretch: tuple[float, float] | None = None
+) -> tuple[int, int]:
+    """Height and width of the output, of what the user said in (width, height)."""
+    if size is not None and stretch is not None:
+        raise UnicaError("give a size or a stretch, not both")
+    width, height = size or model.picture.size
+    if stretch is not None:
+        width, height = round(width * stretch[0]), round(height * stretch[1])
+    if min(width, height) < 16:
+        raise UnicaError(f"a picture of {width}x{height} is too small; both sides must be at least 16 pixels")
+    if max(width, height) > LARGEST_SIDE or width * height > LARGEST_AREA:
+        raise UnicaError(
+            f"a picture of {width}x{height} is too large; at most {LARGEST_SIDE} pixels a side"
+            f" and {LARGEST_AREA // 10**6} million in all"
+        )
+    return height, width

@@ -1,0 +1,32 @@
+"""New pictures of any size with the patches of the source, and nothing else asked of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from unica.diffusion import Axes
+from unica.errors import UnicaError
+from unica.model import Model
+from unica.tasks.task import Frame, Task, canvas, draw
+
+
+def _sample(
+    model: Model,
+    count: int = 1,
+    size: tuple[int, int] | None = None,
+    stretch: tuple[float, float] | None = None,
+    seed: int = 0,
+    tile: Axes = "",
+) -> Iterator[Frame]:
+    """`size` is (width, height); `stretch` multiplies the source's; `tile` makes the edges of an axis meet."""
+    if count < 1:
+        raise UnicaError(f"count must be at least 1, not {count}")
+    if tile not in ("", "x", "y", "xy"):
+        raise UnicaError(f"tile must be x, y or xy, not {tile}")
+    if not 0 <= seed < 2**63 - count:
+        raise UnicaError(f"seed must be a whole number from 0 up, not {seed}")
+    levels = model.levels(canvas(model, size, stretch), tile)
+    return draw(model, levels, count, seed, start=model.initial(levels[0]))
+
+
+sample = Task(_sample)

@@ -1,0 +1,323 @@
+import importlib.util
+import json
+import math
+import sys
+from itertools import combinations
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from torch import Tensor
+
+from unica.metrics import (
+    InceptionStem,
+    Lpips,
+    frechet_distance,
+    frechet_features,
+    mean_patch_distance,
+    nearest_patch_distances,
+    patch_distance,
+    pixel_diversity,
+    sharpness,
+    single_image_frechet,
+)
+
+ROOT = Path(__file__).resolve().parents[1]
+WEIGHTS = ROOT.parent / "shared" / "weights"
+LPIPS_FILE = WEIGHTS / "lpips_alex_v0.1.pt"
+STEM_FILE = WEIGHTS / "inception_stem_relative.pt"
+
+needs_weights = pytest.mark.skipif(
+    not (LPIPS_FILE.exists() and STEM_FILE.exists()), reason=f"the feature weights are not in {WEIGHTS}"
+)
+laws = settings(max_examples=15, deadline=None)
+seeds = st.integers(0, 2**16)
+factors = st.floats(0.1, 3.0)
+
+
+def noise(seed: int, *shape: int) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+def photo(seed: int, *shape: int) -> Tensor:
+    """Smooth 8-bit colours: near-duplicate patches everywhere, as in a sky."""
+    coarse = noise(seed, *shape[:-2], 6, 6)
+    smooth = F.interpolate(coarse, shape[-2:], mode="bicubic").clamp(-1, 1)
+    return ((smooth + 1) * 127.5).round() / 127.5 - 1
+
+
+def gaussian(seed: int, dim: int, rank: int) -> tuple[Tensor, Tensor]:
+    factor = noise(seed, dim, rank).double()
+    return noise(seed + 1, dim).double(), factor @ factor.mT
+
+
+# LPIPS
+
+
+@pytest.fixture(scope="module")
+def lpips() -> Lpips:
+    return Lpips.load(LPIPS_FILE)
+
+
+def textbook_lpips(weights: dict[str, Any], x: Tensor, y: Tensor) -> Tensor:
+    """Eq. 1 read aloud: one pair, layer by layer."""
+    shift, scale = (torch.tensor(c)[:, None, None] for c in ((-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)))
+    x, y = (x - shift) / scale, (y - shift) / scale
+    total = torch.zeros(len(x))
+    for pool, conv, lin in zip(weights["pool_before"], weights["trunk"], weights["lin"], strict=True):
+        if pool:
+            x, y = F.max_pool2d(x, 3, 2), F.max_pool2d(y, 3, 2)
+        x, y = (
+            F.conv2d(z, conv["weight"], conv["bias"], conv["stride"], conv["padding"]).relu() for z in (x, y)
+        )
+        difference = (F.normalize(x, dim=1) - F.normalize(y, dim=1)).square()
+        total += F.conv2d(difference, lin).mean(dim=(1, 2, 3))
+    return total
+
+
+@needs_weights
+def test_lpips_is_the_published_formula(lpips: Lpips) -> None:
+    x, y = photo(0, 2, 3, 70, 90), noise(1, 2, 3, 70, 90)
+    weights = torch.load(LPIPS_FILE, weights_only=True)
+    torch.testing.assert_close(lpips(x, y), textbook_lpips(weights, x, y), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(lpips(x, y), lpips(y, x))
+
+
+@needs_weights
+def test_mean_pairwise_is_the_mean_over_pairs(lpips: Lpips) -> None:
+    samples = torch.cat([photo(0, 3, 3, 64, 72), noise(1, 2, 3, 64, 72)])
+    pairs = [lpips(samples[i : i + 1], samples[j : j + 1]).item() for i, j in combinations(range(5), 2)]
+    assert lpips.mean_pairwise(samples) == pytest.approx(sum(pairs) / len(pairs), rel=1e-4)
+
+
+@needs_weights
+def test_identical_images_have_no_lpips(lpips: Lpips) -> None:
+    x = photo(0, 1, 3, 64, 64)
+    assert lpips(x, x).item() == 0
+    assert lpips.mean_pairwise(x.expand(4, -1, -1, -1)) == pytest.approx(0, abs=1e-9)
+    with pytest.raises(ValueError, match="two samples"):
+        lpips.mean_pairwise(x)
+
+
+@needs_weights
+def test_gray_is_three_equal_channels(lpips: Lpips) -> None:
+    x, y = noise(0, 2, 1, 64, 64), noise(1, 2, 1, 64, 64)
+    torch.testing.assert_close(lpips(x, y), lpips(x.repeat(1, 3, 1, 1), y.repeat(1, 3, 1, 1)))
+    stem = InceptionStem.load(STEM_FILE)
+    assert single_image_frechet(x, x.repeat(1, 3, 1, 1), stem) == pytest.approx(0, abs=1e-6)
+
+
+# Pixels
+
+
+@laws
+@given(seeds, factors, st.floats(-1, 1))
+def test_pixel_diversity_is_relative_to_the_source(seed: int, factor: float, shift: float) -> None:
+    samples, source = noise(seed, 4, 3, 6, 5), noise(seed + 1, 1, 3, 7, 9)
+    before = pixel_diversity(samples, source)
+    assert pixel_diversity(samples * factor + shift, source * factor + shift) == pytest.approx(
+        before, rel=1e-3
+    )
+    assert pixel_diversity(samples[:1].expand(3, -1, -1, -1), source) == pytest.approx(0, abs=1e-6)
+
+
+def test_pixel_diversity_of_two_opposite_pictures() -> None:
+    source = torch.tensor([-1.0, 1.0]).expand(1, 3, 4, 2)
+    assert pixel_diversity(torch.cat([source, -source]), source) == pytest.approx(1)
+
+
+@laws
+@given(seeds, factors, st.floats(-1, 1))
+def test_sharpness_is_linear_in_contrast(seed: int, factor: float, shift: float) -> None:
+    source = noise(seed, 1, 3, 9, 8)
+    assert sharpness(source * factor + shift, source) == pytest.approx(factor, rel=1e-3)
+    assert sharpness(F.avg_pool2d(source, 3, 1), source) < 1
+
+
+def test_sharpness_of_a_ramp_is_its_slope() -> None:
+    across, down = 0.1 * torch.arange(11).expand(1, 3, 5, 11), 0.1 * torch.arange(5)[:, None]
+    assert sharpness(across + down, across) == pytest.approx(2**0.5)
+
+
+# Patches
+
+
+def every_distance(queries: Tensor, source: Tensor, patch: int) -> Tensor:
+    ours, theirs = (F.unfold(image.double(), patch).mT.flatten(0, 1) for image in (queries, source))
+    distances = torch.cdist(ours, theirs, compute_mode="donot_use_mm_for_euclid_dist")
+    return distances.amin(dim=1) / ours.shape[1] ** 0.5
+
+
+@laws
+@given(seeds, st.integers(1, 2), st.sampled_from([1, 3]), st.integers(1, 5), st.integers(5, 12))
+def test_nearest_patches_are_the_nearest(seed: int, batch: int, channels: int, patch: int, side: int) -> None:
+    queries, source = noise(seed, batch, channels, side, 7), noise(seed + 1, 1, channels, 8, side + 1)
+    (found,) = nearest_patch_distances(queries, source, patch, scales=(1.0,))
+    torch.testing.assert_close(found.double(), every_distance(queries, source, patch), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("make", [photo, noise])
+def test_nearest_patches_across_blocks(make: Any) -> None:
+    queries, source = make(0, 1, 3, 45, 50), make(1, 1, 3, 70, 60)
+    (found,) = nearest_patch_distances(queries, source, scales=(1.0,))
+    torch.testing.assert_close(found.double(), every_distance(queries, source, 7), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("make", [photo, noise])
+def test_a_shifted_crop_is_all_there(make: Any) -> None:
+    source = make(3, 1, 3, 64, 80)
+    assert patch_distance(source[..., 5:45, 9:70], source, scales=(1.0,)) == 0
+    assert patch_distance(source, source) == 0
+    assert patch_distance(source, source[..., 5:45, 9:70], scales=(1.0,)) > 0
+
+
+@laws
+@given(seeds, factors, st.floats(-1, 1))
+def test_patch_distance_scales_with_contrast_and_ignores_brightness(
+    seed: int, factor: float, shift: float
+) -> None:
+    queries, source = noise(seed, 1, 3, 28, 30), noise(seed + 1, 1, 3, 32, 28)
+    before = patch_distance(queries, source)
+    after = patch_distance(queries * factor + shift, source * factor + shift)
+    assert after == pytest.approx(before * factor, rel=1e-3)
+    assert mean_patch_distance(queries, source) <= before * (1 + 1e-6)
+
+
+def test_patch_distance_is_the_root_of_the_mean_square_over_scales() -> None:
+    queries, source = noise(0, 1, 3, 30, 31), noise(1, 1, 3, 33, 30)
+    each = nearest_patch_distances(queries, source, scales=(1.0, 0.5))
+    assert [len(d) for d in each] == [24 * 25, 9 * 10]
+    rms = sum(d.square().mean().sqrt().item() for d in each) / 2
+    assert patch_distance(queries, source, scales=(1.0, 0.5)) == pytest.approx(rms)
+    mean = sum(d.mean().item() for d in each) / 2
+    assert mean_patch_distance(queries, source, scales=(1.0, 0.5)) == pytest.approx(mean)
+
+
+def test_a_limit_draws_patches_with_the_generator() -> None:
+    queries, source = noise(0, 1, 3, 30, 30), noise(1, 1, 3, 30, 30)
+    (every,) = nearest_patch_distances(queries, source, scales=(1.0,))
+    (some,) = nearest_patch_distances(queries, source, scales=(1.0,), limit=50)
+    (again,) = nearest_patch_distances(queries, source, scales=(1.0,), limit=50)
+    (other,) = nearest_patch_distances(
+        queries, source, scales=(1.0,), limit=50, generator=torch.Generator().manual_seed(1)
+    )
+    assert len(some) == 50 and torch.equal(some, again) and not torch.equal(some, other)
+    assert (some[:, None] - every).abs().amin(dim=1).max() < 1e-6
+    assert patch_distance(queries, source, limit=10**6) == pytest.approx(patch_distance(queries, source))
+
+
+def test_an_image_smaller_than_a_patch_is_refused() -> None:
+    with pytest.raises(ValueError, match="no 7x7 patch fits in 5x5 pixels"):
+        patch_distance(noise(0, 1, 3, 20, 20), noise(1, 1, 3, 20, 20))
+
+
+# Fréchet
+
+
+@laws
+@given(seeds, st.integers(1, 6))
+def test_frechet_distance_is_the_textbook_formula(seed: int, dim: int) -> None:
+    linalg = pytest.importorskip("scipy.linalg")
+    (mu1, cov1), (mu2, cov2) = gaussian(seed, dim, dim + 2), gaussian(seed + 2, dim, dim + 2)
+    root = linalg.sqrtm(cov1.numpy() @ cov2.numpy()).real
+    expected = (mu1 - mu2).square().sum() + cov1.trace() + cov2.trace() - 2 * np.trace(root)
+    assert frechet_distance(mu1, cov1, mu2, cov2) == pytest.approx(expected.item(), rel=1e-4, abs=1e-6)
+
+
+@laws
+@given(seeds, st.integers(1, 6), st.integers(1, 8), factors)
+def test_frechet_distance_is_symmetric_and_scales(seed: int, dim: int, rank: int, factor: float) -> None:
+    (mu1, cov1), (mu2, cov2) = gaussian(seed, dim, rank), gaussian(seed + 2, dim, rank)
+    distance = frechet_distance(mu1, cov1, mu2, cov2)
+    assert frechet_distance(mu2, cov2, mu1, cov1) == pytest.approx(distance, rel=1e-9, abs=1e-9)
+    scaled = frechet_distance(mu1 * factor, cov1 * factor**2, mu2 * factor, cov2 * factor**2)
+    assert scaled == pytest.approx(distance * factor**2, rel=1e-6, abs=1e-9)
+    assert frechet_distance(mu1, cov1, mu1, cov1) == pytest.approx(0, abs=1e-9)
+
+
+@laws
+@given(seeds, st.integers(1, 8))
+def test_frechet_distance_of_diagonal_gaussians(seed: int, dim: int) -> None:
+    mu1, mu2 = noise(seed, 2, dim)
+    std1, std2 = noise(seed + 1, 2, dim).abs()
+    expected = (mu1 - mu2).square().sum() + (std1 - std2).square().sum()
+    found = frechet_distance(mu1, std1.square().diag(), mu2, std2.square().diag())
+    assert found == pytest.approx(expected.item(), rel=1e-4, abs=1e-6)
+
+
+@needs_weights
+def test_the_stem_is_inception_before_its_first_pooling() -> None:
+    x = (photo(0, 1, 3, 40, 50) + 1) / 2
+    expected = x
+    for layer in torch.load(STEM_FILE, weights_only=True):
+        expected = F.conv2d(expected, layer["weight"], stride=layer["stride"], padding=layer["padding"])
+        expected = F.batch_norm(
+            expected, layer["mean"], layer["var"], bias=layer["beta"], eps=layer["eps"]
+        ).relu()
+    found = InceptionStem.load(STEM_FILE)(x)
+    assert found.shape == (1, 64, 17, 22)
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+
+
+@needs_weights
+def test_single_image_frechet_orders_images() -> None:
+    stem, source = InceptionStem.load(STEM_FILE), photo(0, 1, 3, 60, 70)
+    near, far = source + 0.02 * noise(1, 1, 3, 60, 70), noise(1, 1, 3, 60, 70)
+    assert single_image_frechet(source, source, stem) == pytest.approx(0, abs=1e-9)
+    assert 0 < single_image_frechet(near, source, stem) < single_image_frechet(far, source, stem)
+    assert frechet_features(source, stem).cov.dtype == torch.float64
+
+
+# The benchmark
+
+
+@pytest.fixture(scope="module")
+def quality() -> ModuleType:
+    pytest.importorskip("rich")
+    spec = importlib.util.spec_from_file_location("quality", ROOT / "benchmarks" / "quality.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def write(path: Path, image: Tensor) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = ((image[0].movedim(0, -1) + 1) * 127.5).round().byte().numpy()
+    Image.fromarray(pixels).save(path)
+
+
+@needs_weights
+def test_the_benchmark_scores_a_directory(
+    quality: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = photo(0, 1, 3, 64, 72)
+    write(tmp_path / "images" / "sky.png", source)
+    for i in range(3):
+        write(tmp_path / "samples" / "sky" / f"{i}.png", source.roll(i * 11, dims=-1))
+    options = {name: str(tmp_path / name) for name in ("images", "samples")}
+    options |= {"weights": str(WEIGHTS), "patches": "200", "json": str(tmp_path / "scores.json")}
+    argv = ["quality.py", *(word for name, value in options.items() for word in (f"--{name}", value))]
+    monkeypatch.setattr(sys, "argv", argv)
+    quality.main()
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert list(scores["images"]["sky"]) == list(quality.MARKS)
+    assert scores["mean"] == scores["images"]["sky"]
+    assert all(math.isfinite(value) for value in scores["mean"].values())
+    printed = capsys.readouterr().out
+    assert "sky" in printed and "to reach" in printed and "0.92..1.08" in printed
+
+
+@needs_weights
+def test_copies_of_the_source_score_no_diversity_and_no_distance(quality: ModuleType, lpips: Lpips) -> None:
+    source = photo(0, 1, 3, 64, 72)
+    scores = quality.score(source, source.repeat(3, 1, 1, 1), lpips, InceptionStem.load(STEM_FILE), 200)
+    expected = dict.fromkeys(quality.MARKS, 0) | {"sharpness": 1}
+    assert scores == pytest.approx(expected, abs=1e-6)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -102,6 +102,7 @@ class Level:
         return self.times[0]
 
 
+@runtime_checkable
 class Denoiser(Protocol):
     """Anything that estimates x0 and eps: a trained network, the closed-form patch posterior, a guided one."""
 
@@ -189,7 +190,7 @@ def cascade(
         coarse = x
 
 
-def upsample(x: Image, size: tuple[int, int], wrap: Axes = "") -> Image:
+def upsample(x: Image, size: tuple[int, int], wrap: Axes = "") -> Float[Tensor, "b c H W"]:
     """Bilinear, as SinDDM's; over the edge of a torus where the canvas is one."""
     if x.shape[-2:] == size:
         return x

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Any
+from typing import Any, no_type_check
 
 import numba
 import numpy as np
@@ -37,6 +37,7 @@ def run(kernel: Callable[..., None], *arguments: Any) -> None:
 
 
 @numba.njit(**_OPTIONS)
+@no_type_check
 def window_distances(x, toll, y, inside, outside_cost, size, out, first, stride):
     """out[i, j, k, l] = distance of the size x size window of x at (i, j) from that of y at (k, l).
 
@@ -80,6 +81,7 @@ def window_distances(x, toll, y, inside, outside_cost, size, out, first, stride)
 
 
 @numba.njit(**_OPTIONS)
+@no_type_check
 def spread_weights(weights, radius, out, first, stride):
     """out[i, j, k, l] = sum of weights[i + a, j + b, k + a, l + b] over |a|, |b| <= radius.
 
@@ -106,6 +108,7 @@ def spread_weights(weights, radius, out, first, stride):
 
 
 @numba.njit(**_OPTIONS)
+@no_type_check
 def _diagonal_sums(strip, size, window, out):
     """out[j, l] = sum of strip[j + a, l + a] over a < size, of terms that are not negative."""
     width, width_y = out.shape
@@ -129,12 +132,14 @@ def _diagonal_sums(strip, size, window, out):
 
 
 @numba.njit(inline="always")
+@no_type_check
 def _random(state):
     """The next number of a 32-bit linear congruential generator."""
     return (state * 1664525 + 1013904223) & 0xFFFFFFFF
 
 
 @numba.njit(**_OPTIONS)
+@no_type_check
 def refine_field(x, y, size, channels, allowed, wrap_y, wrap_x, field, offsets, jitter, reach, seed, out, distance, first, stride):
     """One pass of the search: every pixel tries its neighbours' origins, shifted, and `jitter` random ones.
 
@@ -189,6 +194,7 @@ def refine_field(x, y, size, channels, allowed, wrap_y, wrap_x, field, offsets, 
 
 
 @numba.njit(**_OPTIONS)
+@no_type_check
 def vote(field, y, allowed, window, wrap_y, wrap_x, out, first, stride):
     """out = average of what the patches over a pixel say of it, weighted by `window` around their centres."""
     height, width = field.shape[0], field.shape[1]
@@ -223,6 +229,7 @@ def vote(field, y, allowed, window, wrap_y, wrap_x, out, first, stride):
 
 
 @numba.njit(**_OPTIONS)
+@no_type_check
 def heal_step(now, before, source, decay, omega, wrap_y, wrap_x, out, first, stride):
     """One Chebyshev-accelerated Jacobi step of (decay - Laplacian) u = source, with free (or wrapped) borders.
 

@@ -20,12 +20,13 @@ from unica.pyramid import Scale, Size
 
 Field = Int[Tensor, "h w 2"]
 Picture = Float[Tensor, "c h w"]
+Source = Float[Tensor, "c hs ws"]
 
 _NEIGHBOURS = [(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if (a, b) != (0, 0)]
 _OUTSIDE = 4.0  # what the search sees beyond the source: worse than any pixel
 
 
-def upscale(field: Field, size: Size, coarse_source: Size, source: Size) -> Field:
+def upscale(field: Field, size: Size, coarse_source: Size, source: Size) -> Int[Tensor, "H W 2"]:
     """The field on a finer canvas: each pixel continues the patch of the coarse pixel it lies in."""
     origins = []
     for axis in (0, 1):
@@ -43,7 +44,7 @@ def upscale(field: Field, size: Size, coarse_source: Size, source: Size) -> Fiel
 
 def refine(
     x: Picture,
-    keys: Picture,
+    keys: Source,
     source: Scale,
     field: Field,
     patch: int,
@@ -76,7 +77,7 @@ def refine(
 
 def refine_by_gathering(
     x: Picture,
-    keys: Picture,
+    keys: Source,
     source: Scale,
     field: Field,
     patch: int,
@@ -95,7 +96,7 @@ def refine_by_gathering(
     limits = torch.tensor(source.visible.shape, device=x.device)
     i, j = torch.meshgrid(*(torch.arange(n, device=x.device) for n in (height, width)), indexing="ij")
 
-    def cost(origin: Field) -> Float[Tensor, "h w"]:
+    def cost(origin: Tensor) -> Tensor:
         total = torch.zeros_like(x[0])
         for a in range(patch):
             for b in range(patch):
@@ -103,7 +104,7 @@ def refine_by_gathering(
                 total += seen[0, a : a + height, b : b + width] * difference.square().sum(0)
         return total
 
-    def better(origin: Field, found: Field, least: Tensor, allowed: Tensor) -> tuple[Field, Tensor]:
+    def better(origin: Tensor, found: Tensor, least: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
         inside = ((origin >= 0) & (origin < limits)).all(-1) & allowed
         origin = torch.where(inside[..., None], origin, found)
         total = cost(origin)
@@ -131,7 +132,7 @@ def refine_by_gathering(
     return field.int(), distance
 
 
-def gather(field: Field, pixels: Picture) -> Picture:
+def gather(field: Field, pixels: Source) -> Picture:
     """The pixel at the centre of each pixel's patch: a verbatim, sharp answer, with seams."""
     flat = (field[..., 0].long() * pixels.shape[2] + field[..., 1]).flatten()
     return pixels.flatten(1)[:, flat].view(-1, *field.shape[:2])
@@ -229,7 +230,7 @@ def _jacobi(now: Picture, source: Picture, decay: float, wrap: Axes) -> Picture:
     return total / (decay + count)
 
 
-def _pad(x: Picture, radius: int, wrap: Axes) -> Picture:
+def _pad(x: Picture, radius: int, wrap: Axes) -> Float[Tensor, "c H W"]:
     """Wrapped where the canvas is a torus; elsewhere what is beyond the edge is never looked at."""
     pad_x, pad_y = (radius if "x" in wrap else 0), (radius if "y" in wrap else 0)
     x = wrap_pad(x[None], (pad_x, pad_x, pad_y, pad_y))[0]

@@ -1,0 +1,34 @@
+"""Pictures that the tests share; all are generated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def scenery(height: int = 48, width: int = 64, channels: int = 3, seed: int = 0) -> Tensor:
+    """A small picture with a layout: a smooth sky above a rough ground, and a few dots. "c h w" in [-1, 1]."""
+    random = torch.Generator().manual_seed(seed)
+    rows = torch.linspace(0, 1, height)[:, None].expand(height, width)
+    ground = (rows > 0.6).float()
+    noise = torch.rand(channels, height, width, generator=random) - 0.5
+    picture = (rows - 0.5) * (1 - ground) + ground * (noise - 0.2)
+    for _ in range(4):
+        i = int(torch.randint(0, height // 2, (), generator=random))
+        j = int(torch.randint(0, max(width - 4, 1), (), generator=random))
+        picture[:, i : i + 4, j : j + 4] = torch.rand(channels, 1, 1, generator=random) * 1.8 - 0.9
+    return picture.clamp(-1, 1)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    pixels = ((scenery() + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+    path = tmp_path / "photo.png"
+    Image.fromarray(pixels).save(path)
+    return path

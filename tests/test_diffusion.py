@@ -1,0 +1,189 @@
+"""Laws of the sampler, and its agreement with another library's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unica.diffusion import (
+    Level,
+    Prediction,
+    Update,
+    cascade,
+    ddim,
+    ddpm,
+    diffuse,
+    eps_of,
+    guided,
+    seeded,
+    upsample,
+    x0_of,
+)
+from unica.schedule import Blend, Discrete, Exploding, Schedule, cosine, linear
+
+SHAPE = (1, 3, 6, 5)
+
+
+@dataclass
+class Oracle:
+    """Knows a function of x_t for its noise: enough to compare samplers."""
+
+    schedule: Schedule
+
+    def __call__(self, x_t, t, level, blend) -> Prediction:
+        eps = torch.tanh(x_t + 0.01 * t)
+        return Prediction(x0_of(x_t, eps, t, self.schedule, blend), eps)
+
+
+def pair(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    random = torch.Generator().manual_seed(seed)
+    return torch.randn(SHAPE, generator=random), torch.randn(SHAPE, generator=random)
+
+
+def silence(shape) -> torch.Tensor:
+    return torch.zeros(tuple(shape))
+
+
+@given(st.integers(1, 100), st.integers(0, 2**31))
+def test_x0_and_eps_are_two_views_of_one_thing(t: int, seed: int) -> None:
+    x_t, eps = pair(seed)
+    schedule, blend = linear(100), Blend(torch.ones(SHAPE), lambda t: 0.3)
+    assert torch.allclose(eps_of(x_t, x0_of(x_t, eps, t, schedule, blend), t, schedule, blend), eps, atol=1e-3)
+
+
+@given(st.integers(2, 100))
+def test_eta_one_is_ddpm(t: int) -> None:
+    schedule = linear(100)
+    x_t, eps = pair(t)
+    seen = Prediction(x0_of(x_t, eps, t, schedule, Blend()), eps)
+    one = ddim(1.0)(x_t, seen, t, t - 1, schedule, Blend(), seeded([1]))
+    other = ddpm()(x_t, seen, t, t - 1, schedule, Blend(), seeded([1]))
+    assert torch.allclose(one, other, atol=1e-4)
+
+
+@given(st.integers(1, 99), st.integers(0, 98))
+def test_ddim_with_the_true_noise_lands_on_the_true_picture(t: int, s: int) -> None:
+    t, s = max(t, s + 1), min(s, t)
+    schedule = linear(100)
+    x0, eps = pair(t)
+    x_t = schedule.alpha(t) * x0 + schedule.sigma(t) * eps
+    x_s = ddim()(x_t, Prediction(x0, eps), t, s, schedule, Blend(), silence)
+    assert torch.allclose(x_s, schedule.alpha(s) * x0 + schedule.sigma(s) * eps, atol=1e-5)
+
+
+def test_the_last_step_is_clean_for_every_update() -> None:
+    x0, eps = pair()
+    for update in (ddim(), ddim(0.5), ddpm(), ddpm("large")):
+        assert torch.equal(update(x0, Prediction(x0, eps), 1, 0, cosine(), Blend(), seeded([0])), x0)
+
+
+@pytest.mark.parametrize("variance", ["small", "large"])
+def test_ddpm_is_the_one_of_diffusers(variance) -> None:
+    diffusers = pytest.importorskip("diffusers")
+    steps, schedule = 50, linear(50)
+    theirs = diffusers.DDPMScheduler(
+        steps, trained_betas=_betas(schedule), clip_sample=False, variance_type=f"fixed_{variance}"
+    )
+    denoise, level = Oracle(schedule), Level(0, SHAPE[-2:], tuple(range(steps, -1, -1)), ddpm(variance))
+    x = torch.randn(SHAPE, generator=torch.Generator().manual_seed(3))
+    states = diffuse(denoise, level, x, Blend(), seeded([7]))
+    draws = seeded([7])
+    for t, state in zip(range(steps, 0, -1), states):
+        eps = denoise(x, t, level, Blend()).eps
+        z = draws(SHAPE) if t > 1 else torch.zeros(SHAPE)
+        mean_only = _their_step(theirs, eps, t, x)
+        x = mean_only + theirs._get_variance(t - 1).clamp_min(0).sqrt() * z
+        assert torch.allclose(state.x, x, atol=1e-4, rtol=1e-4)
+
+
+def _their_step(scheduler, eps, t, x) -> torch.Tensor:
+    """Their posterior mean: their step with its noise subtracted."""
+    random = torch.Generator().manual_seed(0)
+    stepped = scheduler.step(eps, t - 1, x, generator=random).prev_sample
+    if t == 1:
+        return stepped
+    z = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    return stepped - scheduler._get_variance(t - 1).sqrt() * z
+
+
+def test_ddim_is_the_one_of_diffusers() -> None:
+    diffusers = pytest.importorskip("diffusers")
+    steps, schedule = 50, linear(50)
+    theirs = diffusers.DDIMScheduler(steps, trained_betas=_betas(schedule), clip_sample=False, set_alpha_to_one=True)
+    theirs.set_timesteps(steps)
+    denoise, level = Oracle(schedule), Level(0, SHAPE[-2:], tuple(range(steps, -1, -1)))
+    x = torch.randn(SHAPE, generator=torch.Generator().manual_seed(3))
+    for t, state in zip(range(steps, 0, -1), diffuse(denoise, level, x, Blend(), silence)):
+        x = theirs.step(denoise(x, t, level, Blend()).eps, t - 1, x).prev_sample
+        assert torch.allclose(state.x, x, atol=1e-4, rtol=1e-4)
+
+
+def _betas(schedule: Discrete) -> list[float]:
+    bars = schedule.alpha_bar
+    return [1 - after / before for before, after in zip(bars, bars[1:])]
+
+
+def test_a_guide_that_does_nothing_changes_nothing() -> None:
+    denoise = Oracle(cosine())
+    level = Level(0, SHAPE[-2:], (100, 60, 20, 0), ddpm())
+    plain = [s.x for s in cascade(denoise, [level], seeded([5]), SHAPE[:2])]
+    same = [s.x for s in cascade(guided(denoise, lambda x0, t, level: x0), [level], seeded([5]), SHAPE[:2])]
+    assert all(torch.equal(a, b) for a, b in zip(plain, same, strict=True))
+
+
+def test_a_guide_decides_the_picture_and_updates_decide_about_eps() -> None:
+    schedule, x_t = linear(100), pair()[0]
+    denoise = guided(Oracle(schedule), lambda x0, t, level: torch.zeros_like(x0))
+    level = Level(0, SHAPE[-2:], (50, 40, 0))
+    seen = denoise(x_t, 50, level, Blend())
+    kept = Update()(x_t, seen, 50, 40, schedule, Blend(), silence)
+    rederived = Update(rederive=True)(x_t, seen, 50, 40, schedule, Blend(), silence)
+    assert torch.allclose(kept, schedule.sigma(40) * seen.eps)
+    assert torch.allclose(rederived, schedule.sigma(40) / schedule.sigma(50) * x_t, atol=1e-6)
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.lists(st.integers(0, 2**31), min_size=2, max_size=4, unique=True))
+def test_a_picture_does_not_know_its_batch(seeds: list[int]) -> None:
+    levels = [
+        Level(0, (4, 5), (100, 50, 0), ddpm()),
+        Level(1, (8, 10), (40, 20, 0), ddpm("large"), gamma=lambda t: 0.004 * t),
+    ]
+    *_, together = cascade(Oracle(cosine()), levels, seeded(seeds), (len(seeds), 3))
+    for i, seed in enumerate(seeds):
+        *_, alone = cascade(Oracle(cosine()), levels, seeded([seed]), (1, 3))
+        assert torch.allclose(together.x[i], alone.x[0], atol=1e-6)
+
+
+def test_states_are_complete() -> None:
+    levels = [Level(0, (4, 5), (3.0, 1.0, 0.0)), Level(1, (8, 10), (0.5, 0.0))]
+    states = list(cascade(Oracle(Exploding()), levels, seeded([0]), (1, 3)))
+    assert [(s.level, s.step, s.steps) for s in states] == [(0, 1, 2), (0, 2, 2), (1, 1, 1)]
+    assert [s.last for s in states] == [False, False, True]
+    assert [s.x0.shape[-2:] for s in states] == [(4, 5), (4, 5), (8, 10)]
+
+
+def test_a_start_enters_the_first_level() -> None:
+    start, level = torch.full((1, 3, 3, 3), 0.5), Level(0, (6, 6), (0.1, 0.0))
+    truth = lambda x_t, t, level, blend: Prediction(blend.coarse, torch.zeros_like(x_t))  # noqa: E731
+    truth.schedule = Exploding()
+    (state,) = cascade(truth, [level], silence, (1, 3), start)
+    assert torch.allclose(state.x, torch.full((1, 3, 6, 6), 0.5))
+
+
+@pytest.mark.parametrize(("wrap", "axis"), [("x", -1), ("y", -2)])
+def test_upsampling_a_torus_has_no_edge(wrap, axis) -> None:
+    x = torch.rand(1, 2, 6, 8, generator=torch.Generator().manual_seed(0))
+    moved = upsample(x.roll(2, axis), (12, 16), wrap)
+    assert torch.allclose(moved, upsample(x, (12, 16), wrap).roll(4, axis), atol=1e-6)
+
+
+def test_levels_are_values() -> None:
+    level = Level(0, (4, 4), (1.0, 0.0))
+    assert replace(level, size=(8, 8)).index == level.index
+    with pytest.raises(AttributeError):
+        level.size = (1, 1)  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,0 +1,194 @@
+"""The closed-form denoiser: known answers, agreement of its two forms, and the fast search's way to the exact one."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from conftest import scenery
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unica.diffusion import cascade, seeded
+from unica.patches import Edges, PatchDenoiser, Recipe, posterior
+from unica.patches.exact import wrap_pad
+from unica.patches.search import (
+    average,
+    average_by_gathering,
+    gather,
+    heal,
+    refine,
+    refine_by_gathering,
+    upscale,
+)
+from unica.pyramid import Scale, canvas_sizes, level_sizes, pyramid
+
+FREE = Edges(rows=0.0, columns=0.0, outside=60.0)
+
+
+def scale(pixels: torch.Tensor) -> Scale:
+    return Scale(pixels, None, torch.ones(pixels.shape[1:], dtype=torch.bool))
+
+
+def noisy(pixels: torch.Tensor, sigma: float, seed: int = 0) -> torch.Tensor:
+    return pixels + sigma * torch.randn(pixels.shape, generator=torch.Generator().manual_seed(seed))
+
+
+def brute_force(x, y, sigma: float, patch: int) -> torch.Tensor:
+    """The posterior mean over whole patches, on a torus canvas, written as its formula."""
+    r = patch // 2
+    queries = wrap_pad(x[None], (r, r, r, r))[0].unfold(1, patch, 1).unfold(2, patch, 1)
+    keys = y.unfold(1, patch, 1).unfold(2, patch, 1).flatten(1, 2).transpose(0, 1).flatten(1)
+    estimate = torch.zeros_like(x)
+    for i in range(x.shape[1]):
+        for j in range(x.shape[2]):
+            distance = (queries[:, i, j].flatten() - keys).square().sum(1)
+            patch_mean = (-distance / (2 * sigma**2)).softmax(0) @ keys
+            for n, value in enumerate(patch_mean.view(x.shape[0], -1).T):
+                a, b = divmod(n, patch)
+                estimate[:, (i + a - r) % x.shape[1], (j + b - r) % x.shape[2]] += value / patch**2
+    return estimate
+
+
+@pytest.mark.parametrize("backend", ["compiled", "matmul"])
+@pytest.mark.parametrize("sigma", [0.3, 2.0])
+def test_the_posterior_is_its_formula(backend, sigma) -> None:
+    y = scenery(14, 12)
+    x = noisy(y[:, :9, :10], sigma)
+    found = posterior(x, scale(y), sigma, 5, FREE, wrap="xy", backend=backend).x0
+    assert torch.allclose(found, brute_force(x, y, sigma, 5), atol=2e-4)
+
+
+@settings(deadline=None, max_examples=12)
+@given(
+    st.integers(6, 14), st.integers(6, 14), st.sampled_from([3, 5, 9]), st.sampled_from(["", "x", "y", "xy"]),
+    st.sampled_from([1, 3]), st.integers(0, 999),
+)  # fmt: skip
+def test_compiled_and_matmul_agree(height, width, patch, wrap, channels, seed) -> None:
+    y = scenery(16, 13, channels, seed)
+    x = noisy(scenery(height, width, channels, seed + 1), 0.5, seed)
+    edges = Edges(3.0, 0.5, 10.0)
+    one, other = (
+        posterior(x, scale(y), 0.5, patch, edges, wrap=wrap, balance=2, backend=backend)
+        for backend in ("compiled", "matmul")
+    )
+    assert torch.allclose(one.x0, other.x0, atol=1e-3)
+    assert torch.allclose(one.prior, other.prior, atol=1e-2)
+
+
+def test_blocks_cannot_be_seen(monkeypatch) -> None:
+    y = scenery(16, 20)
+    x = noisy(scenery(30, 34, seed=2), 0.5)
+    for wrap in ("", "xy"):
+        whole = posterior(x, scale(y), 0.5, 5, Edges(8, 0, 20), wrap=wrap)
+        with monkeypatch.context() as patch:
+            patch.setattr("unica.patches.exact._BLOCK", 16 * 20 * 14**2)
+            parts = posterior(x, scale(y), 0.5, 5, Edges(8, 0, 20), wrap=wrap)
+        assert torch.allclose(whole.x0, parts.x0, atol=1e-4)
+
+
+def test_little_noise_gives_the_picture_back() -> None:
+    y = scenery()
+    seen = posterior(noisy(y, 0.02), scale(y), 0.02, 7, Edges(8, 0, 20))
+    assert (seen.x0 - y).abs().max() < 1e-2
+
+
+def test_balance_evens_out_what_is_used() -> None:
+    y = scenery()
+    x = noisy(torch.zeros_like(y), 1.0)
+    shares = []
+    for rounds in (0, 6):
+        prior = posterior(x, scale(y), 1.0, 7, FREE, balance=rounds).prior
+        again = posterior(x, scale(y), 1.0, 7, FREE, prior=prior, balance=1).prior
+        shares.append((again - prior).exp().std())  # how much one more round would still have to correct
+    assert shares[1] < 0.2 * shares[0]
+
+
+def test_hidden_pixels_are_never_sampled() -> None:
+    y = scenery()
+    hidden = torch.zeros(y.shape[1:], dtype=torch.bool)
+    hidden[10:30, 20:40] = True
+    y[:, hidden] = 5.0  # would be noticed
+    source = Scale(y, None, ~hidden)
+    for sigma in (0.1, 3.0):
+        seen = posterior(noisy(torch.zeros_like(y), sigma), source, sigma, 7, Edges(8, 0, 20))
+        assert seen.x0.max() <= 1 + 1e-4
+    field, _ = refine(noisy(torch.zeros_like(y), 0.1), y, source, seen.field, 7, passes=6, jitter=8, reach=30)
+    assert gather(field, y).max() <= 1 and average(field, source, 7, 2.0).max() <= 1 + 1e-4
+    assert not hidden[field[..., 0].long(), field[..., 1].long()].any()
+
+
+@pytest.mark.parametrize("value", [-1.0, 0.0, 1.0])
+def test_a_constant_picture_stays_one(value) -> None:
+    pixels = torch.full((1, 40, 40), value)
+    sizes = level_sizes((40, 40), 400)
+    denoiser = PatchDenoiser(pyramid(pixels, None, sizes), Recipe(steps=4))
+    *_, state = cascade(denoiser, Recipe(steps=4).levels(sizes), seeded([0]), (1, 1))
+    assert torch.allclose(state.x0, torch.full_like(state.x0, value), atol=1e-5)
+
+
+def test_the_fast_search_converges_to_the_exact_answer() -> None:
+    """Budgets of candidates a pixel against the distance left above the exact nearest patch's."""
+    y = scenery(40, 44)
+    x = noisy(scenery(36, 40, seed=5), 0.1)
+    height, width = x.shape[1:]
+    exact = posterior(x, scale(y), 0.005, 5, Edges(0, 0, 4.0), overlap=1)
+    _, best = refine(x, y, scale(y), exact.field, 5, passes=1, jitter=0)
+    start = torch.randint(0, 36, (height, width, 2), generator=torch.Generator().manual_seed(0)).int()
+    curve = []
+    for passes in (1, 4, 16, 64, 256):
+        field, distance = refine(x, y, scale(y), start, 5, passes=passes, jitter=24, reach=40)
+        curve.append(float((distance / best.clamp_min(1e-6)).mean()) - 1)
+    assert all(later < earlier for earlier, later in zip(curve, curve[1:])), curve
+    assert curve[0] > 0.1 and curve[-1] < 0.005, curve
+    assert (gather(field, y) - gather(exact.field, y)).square().mean() < 0.02 * y.var()
+
+
+@settings(deadline=None, max_examples=8)
+@given(st.sampled_from(["", "x", "y", "xy"]), st.sampled_from([1, 3]), st.integers(0, 99))
+def test_the_torch_search_is_the_compiled_one(wrap, channels, seed) -> None:
+    y, x = scenery(20, 24, channels, seed), noisy(scenery(15, 17, channels, seed + 1), 0.1)
+    start = torch.randint(0, 20, (15, 17, 2), generator=torch.Generator().manual_seed(seed)).int()
+    one, distance = refine(x, y, scale(y), start, 5, seed=seed, wrap=wrap)
+    other, again = refine_by_gathering(x, y, scale(y), start, 5, 2, 2, 2, seed, wrap)
+    assert torch.allclose(distance, again, rtol=1e-3, atol=1e-3)
+    assert (one == other).all(-1).float().mean() > 0.99  # ties may fall either way
+    ramp = torch.exp(-0.5 * ((torch.arange(5) - 2) / 1.5) ** 2)
+    window = torch.outer(ramp, ramp)
+    soft = average(one, scale(y), 5, 1.5, wrap)
+    assert torch.allclose(soft, average_by_gathering(one, scale(y), window, wrap), atol=1e-5)
+
+
+def test_upscaling_keeps_patches_together() -> None:
+    rows, columns = torch.meshgrid(torch.arange(10), torch.arange(12), indexing="ij")
+    identity = torch.stack([rows, columns], -1).int()
+    fine = upscale(identity, (20, 24), (10, 12), (20, 24))
+    rows, columns = torch.meshgrid(torch.arange(20), torch.arange(24), indexing="ij")
+    assert (fine - torch.stack([rows, columns], -1)).abs().max() <= 1
+
+
+def test_healing_keeps_copies_and_dissolves_seams() -> None:
+    y = scenery(30, 40)
+    rows, columns = torch.meshgrid(torch.arange(30), torch.arange(40), indexing="ij")
+    identity = torch.stack([rows, columns], -1).int()
+    assert torch.equal(heal(identity, scale(y)), y)
+    slope = torch.linspace(-1, 1, 40)[None, None, :].expand(1, 30, 40).contiguous()
+    cut = identity.clone()
+    cut[:, 20:, 1] -= 10
+    seam = (gather(cut, slope).diff(dim=2).abs())[0, 15, 19]
+    healed = heal(cut, scale(slope)).diff(dim=2).abs()[0, 15, 19]
+    assert seam > 0.4 and healed < 0.35 * seam
+
+
+def test_a_run_does_not_depend_on_the_number_of_threads() -> None:
+    y = scenery()
+    sizes = level_sizes((48, 64), 400)
+    recipe = Recipe(steps=4, widest=9, narrowest=5)
+    pictures = []
+    threads = torch.get_num_threads()
+    for count in (1, 2):
+        torch.set_num_threads(count)
+        denoiser = PatchDenoiser(pyramid(y, None, sizes), recipe, seed=3)
+        *_, state = cascade(denoiser, recipe.levels(canvas_sizes((40, 80), sizes)), seeded([3]), (1, 3))
+        pictures.append(state.x0)
+    torch.set_num_threads(threads)
+    assert torch.allclose(pictures[0], pictures[1], atol=1e-3)

@@ -100,8 +100,7 @@ def table(rows: Mapping[str, Scores]) -> Table:
 
 def _cells(scores: Scores) -> list[Text]:
     return [
-        Text(f"{scores[name]:.3f}", "green" if mark.reached(scores[name]) else "red")
-        for name, mark in MARKS.items()
+        Text(f"{scores[name]:.3f}", "green" if mark.reached(scores[name]) else "red") for name, mark in MARKS.items()
     ]
 
 

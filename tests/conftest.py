@@ -28,7 +28,7 @@ def scenery(height: int = 48, width: int = 64, channels: int = 3, seed: int = 0)
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
-    pixels = ((scenery() + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+    pixels = ((scenery(32, 40) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
     path = tmp_path / "photo.png"
     Image.fromarray(pixels).save(path)
     return path

@@ -74,9 +74,7 @@ def textbook_lpips(weights: dict[str, Any], x: Tensor, y: Tensor) -> Tensor:
     for pool, conv, lin in zip(weights["pool_before"], weights["trunk"], weights["lin"], strict=True):
         if pool:
             x, y = F.max_pool2d(x, 3, 2), F.max_pool2d(y, 3, 2)
-        x, y = (
-            F.conv2d(z, conv["weight"], conv["bias"], conv["stride"], conv["padding"]).relu() for z in (x, y)
-        )
+        x, y = (F.conv2d(z, conv["weight"], conv["bias"], conv["stride"], conv["padding"]).relu() for z in (x, y))
         difference = (F.normalize(x, dim=1) - F.normalize(y, dim=1)).square()
         total += F.conv2d(difference, lin).mean(dim=(1, 2, 3))
     return total
@@ -122,9 +120,7 @@ def test_gray_is_three_equal_channels(lpips: Lpips) -> None:
 def test_pixel_diversity_is_relative_to_the_source(seed: int, factor: float, shift: float) -> None:
     samples, source = noise(seed, 4, 3, 6, 5), noise(seed + 1, 1, 3, 7, 9)
     before = pixel_diversity(samples, source)
-    assert pixel_diversity(samples * factor + shift, source * factor + shift) == pytest.approx(
-        before, rel=1e-3
-    )
+    assert pixel_diversity(samples * factor + shift, source * factor + shift) == pytest.approx(before, rel=1e-3)
     assert pixel_diversity(samples[:1].expand(3, -1, -1, -1), source) == pytest.approx(0, abs=1e-6)
 
 
@@ -180,9 +176,7 @@ def test_a_shifted_crop_is_all_there(make: Any) -> None:
 
 @laws
 @given(seeds, factors, st.floats(-1, 1))
-def test_patch_distance_scales_with_contrast_and_ignores_brightness(
-    seed: int, factor: float, shift: float
-) -> None:
+def test_patch_distance_scales_with_contrast_and_ignores_brightness(seed: int, factor: float, shift: float) -> None:
     queries, source = noise(seed, 1, 3, 28, 30), noise(seed + 1, 1, 3, 32, 28)
     before = patch_distance(queries, source)
     after = patch_distance(queries * factor + shift, source * factor + shift)
@@ -258,9 +252,7 @@ def test_the_stem_is_inception_before_its_first_pooling() -> None:
     expected = x
     for layer in torch.load(STEM_FILE, weights_only=True):
         expected = F.conv2d(expected, layer["weight"], stride=layer["stride"], padding=layer["padding"])
-        expected = F.batch_norm(
-            expected, layer["mean"], layer["var"], bias=layer["beta"], eps=layer["eps"]
-        ).relu()
+        expected = F.batch_norm(expected, layer["mean"], layer["var"], bias=layer["beta"], eps=layer["eps"]).relu()
     found = InceptionStem.load(STEM_FILE)(x)
     assert found.shape == (1, 64, 17, 22)
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)

@@ -92,9 +92,7 @@ def load(source: str | os.PathLike[str] | Image.Image, max_side: int | None = No
         return _picture(image, full if drafted else image.size, max_side, Path(source).stem, digest)
 
 
-def to_pil(
-    pixels: Float[Tensor, "c h w"], alpha: Float[Tensor, "1 h w"] | None = None, bits: int = 8
-) -> Image.Image:
+def to_pil(pixels: Float[Tensor, "c h w"], alpha: Float[Tensor, "1 h w"] | None = None, bits: int = 8) -> Image.Image:
     """A Pillow image (L, LA, RGB, RGBA or I;16) of pixels in [-1, 1], which are clipped and rounded.
 
     Only gray without alpha has 16 bits: Pillow writes no other 16-bit PNG, so the rest becomes 8-bit.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -16,9 +16,6 @@ from unica.errors import UnicaError
 from unica.image import Picture, load
 from unica.patches import Edges, PatchDenoiser, Recipe
 from unica.pyramid import Scale, Size, canvas_sizes, level_sizes, pyramid
-
-Device = Literal["auto", "cpu", "cuda", "mps"]
-Precision = Literal["auto", "float32", "bf16"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class Model:
 
     def denoiser(self, seed: int) -> PatchDenoiser:
         """A fresh one for each picture: it remembers its search."""
-        return PatchDenoiser(list(self.scales), self.recipe, seed, self.dtype)
+        return PatchDenoiser(self.scales, self.recipe, seed, self.dtype)
 
     def levels(self, size: Size, wrap: Axes = "") -> list[Level]:
         sizes = canvas_sizes(size, [scale.size for scale in self.scales])
@@ -78,13 +75,13 @@ def open(
     patch: int = 7,
     levels: int | None = None,
     max_side: int | None = 1024,
-    device: Device = "auto",
-    precision: Precision = "auto",
+    device: str = "auto",
+    precision: str = "auto",
 ) -> Model:
     """A model of one picture, a path or a PIL image, ready to draw from.
 
-    `diversity` runs from 0, a near-copy, over 0.5, new layouts of the same scene, to 1, wild. `patch` is the side of the
-    patches that finer levels are made of: larger copies more. `levels` is how many sizes the picture is seen at.
+    `diversity` runs from 0, a near-copy, over 0.5, new layouts of the same scene, to 1, wild. `patch` is the side of
+    the patches that finer levels are made of: larger copies more. `levels` is how many sizes the picture is seen at.
     """
     if not 0 <= diversity <= 1:
         raise UnicaError(f"diversity must lie between 0 (near-copy) and 1 (wild), not {diversity:g}")
@@ -106,7 +103,7 @@ def open(
 
 
 def _recipe(diversity: float, patch: int) -> tuple[Recipe, float]:
-    """Below 0.5 the chain starts from the source, with less noise; above, smaller patches are less tied to the frame."""
+    """Below 0.5 the chain starts from the source and less noise; above, smaller patches are less tied to the frame."""
     default = Recipe(patch=patch)
     if diversity <= 0.5:
         return default, default.high * 0.03 ** (1 - 2 * diversity)
@@ -117,7 +114,7 @@ def _recipe(diversity: float, patch: int) -> tuple[Recipe, float]:
     return replace(default, edges=edges, widest=widest, narrowest=narrowest), default.high
 
 
-def _device(name: Device) -> torch.device:
+def _device(name: str) -> torch.device:
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         name = "cuda" if there["cuda"] else "mps" if there["mps"] else "cpu"
@@ -128,7 +125,7 @@ def _device(name: Device) -> torch.device:
     return torch.device(name)
 
 
-def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
+def _dtype(precision: str, device: torch.device) -> torch.dtype:
     """Of matrix products. The compiled loops of the CPU have none, and always work in float32."""
     if precision not in ("auto", "float32", "bf16"):
         raise UnicaError(f"precision must be auto, float32 or bf16, not {precision}")

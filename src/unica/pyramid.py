@@ -43,9 +43,7 @@ def canvas_sizes(size: Size, source: list[Size]) -> list[Size]:
     return [*((height, width) for height, width in coarser), size]
 
 
-def pyramid(
-    pixels: Float[Tensor, "c h w"], alpha: Float[Tensor, "1 h w"] | None, sizes: list[Size]
-) -> list[Scale]:
+def pyramid(pixels: Float[Tensor, "c h w"], alpha: Float[Tensor, "1 h w"] | None, sizes: list[Size]) -> list[Scale]:
     """The source at `sizes`. Colour is weighted by alpha, so that what is hidden never leaks."""
     return [_scale(pixels, alpha, size) for size in sizes]
 

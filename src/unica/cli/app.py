@@ -26,9 +26,6 @@ def main() -> None:
         app(standalone_mode=True)
     except UnicaError as error:
         _fail(str(error))
-    except KeyboardInterrupt:
-        typer.echo("unica: interrupted; pictures already written are whole", err=True)
-        raise SystemExit(130) from None
     except BrokenPipeError:
         raise SystemExit(0) from None
     except (MemoryError, RuntimeError) as error:
@@ -42,7 +39,7 @@ def _fail(sentence: str) -> None:
     raise SystemExit(2)
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool | None) -> None:
     if wanted:
         typer.echo(f"unica {unica.__version__}")
         raise typer.Exit
@@ -51,8 +48,9 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
+        Optional[bool],  # noqa: UP045
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = None,
 ) -> None:
     """Shared options."""
 
@@ -61,11 +59,15 @@ def _root(
 def sample(
     image: Annotated[Path, typer.Argument(help="The one picture to learn from.")],
     count: Annotated[int, typer.Option("-n", "--count", help="How many pictures.")] = 4,
-    size: Annotated[Optional[str], typer.Option(metavar="WxH", help="Size, as 512x256. [default: the source's]")] = None,  # noqa: UP045
-    stretch: Annotated[Optional[str], typer.Option(metavar="WxH", help="Size as multiples of the source's, as 2x1.")] = None,  # noqa: UP045
+    size: Annotated[str | None, typer.Option(metavar="WxH", help="Size, as 512x256. [default: the source's]")] = None,
+    stretch: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Size as multiples of the source's, as 2x1.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the first picture; the next ones count up.")] = 0,
     engine: Annotated[str, typer.Option(help="instant: nothing to train.")] = "instant",
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the pictures.")] = Path("unica-out"),
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the pictures.")] = Path(
+        "unica-out"
+    ),
     diversity: Annotated[float, typer.Option(help="0: near-copies, 0.5: new layouts of the scene, 1: wild.")] = 0.5,
     patch: Annotated[int, typer.Option(help="Side of the patches of fine detail; larger copies more.")] = 7,
     levels: Annotated[Optional[int], typer.Option(help="Sizes the picture is seen at. [default: by its size]")] = None,  # noqa: UP045

@@ -15,7 +15,8 @@ def describe(path: Path) -> str:
         kind = "gray" if picture.pixels.shape[0] == 1 else "colour"
         alpha = ", with transparency" if picture.alpha is not None else ""
         width, height = picture.size
-        return f"{path}: {width}x{height}, {kind}, {picture.bits} bits{alpha}\nsha256  {picture.sha256}\nnot made by unica\n"
+        what = f"{path}: {width}x{height}, {kind}, {picture.bits} bits{alpha}"
+        return f"{what}\nsha256  {picture.sha256}\nnot made by unica\n"
     names = ("engine", "settings", "seed", "source", "source-sha256")
     rows = [f"{name:14}{text.get('unica:' + name, '?')}" for name in names]
     return "\n".join([f"{path}: made by {text.get('Software', 'unica')}", *rows, text["unica:command"], ""])

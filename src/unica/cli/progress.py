@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
 
-class Progress(Protocol):
+class Progress:
+    """Says nothing: what --quiet asks for, and what the others add to."""
+
     def update(self, index: int, fraction: float) -> None:
         """So much of picture `index` is done."""
 
@@ -19,13 +20,7 @@ class Progress(Protocol):
         """A line that stays."""
 
 
-class _Silent:
-    def update(self, index: int, fraction: float) -> None: ...
-
-    def say(self, line: str) -> None: ...
-
-
-class _Lines(_Silent):
+class _Lines(Progress):
     def __init__(self, console: Console) -> None:
         self._console = console
 
@@ -47,7 +42,7 @@ def reporter(quiet: bool, count: int) -> Iterator[Progress]:
     """The progress that fits where stderr goes to."""
     console = Console(stderr=True)
     if quiet:
-        yield _Silent()
+        yield Progress()
     elif not console.is_terminal:
         yield _Lines(console)
     else:

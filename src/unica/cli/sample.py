@@ -9,7 +9,8 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def draw_and_save(request: Request, sheet: bool, as_json: bool, quiet: bool) -> 
     model = _open(request)
     frames = unica.stream(unica.sample, model, count=request.count, seed=request.seed, **task)
     _check_folder(request.output)
-    with reporter(quiet, request.count) as progress:
+    with _interruptible(request.output), reporter(quiet, request.count) as progress:
         _say_if_shrunk(model, request, progress)
         report = _run(request, model, frames, progress, began)
         if sheet:
@@ -72,6 +73,16 @@ def draw_and_save(request: Request, sheet: bool, as_json: bool, quiet: bool) -> 
         print(json.dumps(report))
 
 
+@contextmanager
+def _interruptible(folder: Path) -> Iterator[None]:
+    """Ctrl-C ends the run in a sentence; each picture is written whole or not at all."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"unica: interrupted; the pictures already in {folder} are whole", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
 def _open(request: Request) -> Model:
     return unica.open(
         request.image,
@@ -79,8 +90,8 @@ def _open(request: Request) -> Model:
         patch=request.patch,
         levels=request.levels,
         max_side=request.max_side,
-        device=request.device,  # pyright: ignore[reportArgumentType]
-        precision=request.precision,  # pyright: ignore[reportArgumentType]
+        device=request.device,
+        precision=request.precision,
     )
 
 
@@ -172,4 +183,3 @@ def _say_if_shrunk(model: Model, request: Request, progress: Progress) -> None:
 def _peak_memory() -> float:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
-

@@ -67,9 +67,7 @@ def frechet_distance(
     return max(distance.item(), 0.0)
 
 
-def single_image_frechet(
-    output: Float[Tensor, "b c h w"], source: Float[Tensor, "k d y x"], stem: nn.Module
-) -> float:
+def single_image_frechet(output: Float[Tensor, "b c h w"], source: Float[Tensor, "k d y x"], stem: nn.Module) -> float:
     return frechet_distance(*frechet_features(output, stem), *frechet_features(source, stem))
 
 

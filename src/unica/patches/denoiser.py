@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -13,9 +14,9 @@ from torch import Tensor
 from unica.diffusion import Level, Prediction, ddim, ddpm, eps_of
 from unica.image import resize
 from unica.patches.exact import Edges, posterior
-from unica.patches.search import average, gather, heal, refine, upscale
+from unica.patches.search import average, heal, refine, upscale
 from unica.pyramid import Scale, Size
-from unica.schedule import Blend, Exploding, no_blur
+from unica.schedule import Blend, Exploding
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,12 @@ class Recipe:
 
     # The coarsest level decides the layout: an exact, stochastic chain whose patches shrink with the noise.
     coarsest_area: int = 3072
-    steps: int = 24
+    steps: int = 28
     high: float = 8.0  # sigma at which the chain starts ...
     low: float = 0.03  # ... and ends
-    widest: int = 21  # patch at the start ...
+    widest: int = 19  # patch at the start ...
     narrowest: int = 9  # ... and at the end
-    edges: Edges = Edges(rows=8.0, columns=0.0, outside=20.0)
+    edges: Edges = field(default=Edges(rows=3.0, columns=0.0, outside=20.0))
     balance: int = 4  # rounds that even out the use of source patches, a step, while sigma is above ...
     balance_until: float = 0.1
     # Finer levels add detail by search; a few steps of hardly any noise.
@@ -53,7 +54,7 @@ class Recipe:
     def widths(self, sigma: float) -> int:
         """The patch of the coarsest level: falls with the logarithm of the noise."""
         share = math.log(max(sigma, self.low) / self.low) / math.log(self.high / self.low)
-        return int(round(self.narrowest + (self.widest - self.narrowest) * min(share, 1.0))) | 1
+        return round(self.narrowest + (self.widest - self.narrowest) * min(share, 1.0)) | 1
 
     def levels(self, sizes: list[Size]) -> list[Level]:
         """The coarsest level is ancestral, finer ones deterministic, deblurring as SinDDM's."""
@@ -69,29 +70,25 @@ def _fade(start: float, t: float) -> float:
 
 @dataclass
 class _Memory:
-    """What a run of one picture remembers between steps."""
+    """What the run of one picture remembers between steps."""
 
     level: int = -1
-    field: Int[Tensor, "h w 2"] | None = None
-    prior: Float[Tensor, "h w"] | None = None
     step: int = 0
+    field: Int[Tensor, "h w 2"] | None = None
+    prior: Float[Tensor, "hs ws"] | None = None
 
 
-@dataclass
 class PatchDenoiser:
     """The optimal denoiser whose receptive field is one patch of the source. Make a fresh one for each run: it carries
     the search from step to step."""
 
-    scales: list[Scale]
-    recipe: Recipe
-    seed: int = 0
-    dtype: torch.dtype = torch.float32
-    schedule: Exploding = Exploding()
-    _memories: list[_Memory] = field(default_factory=list)
+    schedule = Exploding()
 
-    def __call__(
-        self, x_t: Float[Tensor, "b c h w"], t: float, level: Level, blend: Blend
-    ) -> Prediction:
+    def __init__(self, scales: Sequence[Scale], recipe: Recipe, seed: int = 0, dtype: torch.dtype = torch.float32):
+        self.scales, self.recipe, self.seed, self.dtype = scales, recipe, seed, dtype
+        self._memories: list[_Memory] = []
+
+    def __call__(self, x_t: Float[Tensor, "b c h w"], t: float, level: Level, blend: Blend) -> Prediction:
         while len(self._memories) < len(x_t):
             self._memories.append(_Memory())
         x0 = torch.stack([self._estimate(x, t, level, memory) for x, memory in zip(x_t, self._memories)])
@@ -99,70 +96,62 @@ class PatchDenoiser:
 
     def origins(self, picture: int = 0) -> Int[Tensor, "h w 2"]:
         """Where in the source each pixel of the latest estimate comes from: row and column."""
-        found = self._memories[picture].field
-        assert found is not None, "nothing has been denoised yet"
-        return found
+        return _known(self._memories[picture].field)
 
-    def _estimate(
-        self, x: Float[Tensor, "c h w"], t: float, level: Level, memory: _Memory
-    ) -> Float[Tensor, "c h w"]:
+    def _estimate(self, x: Float[Tensor, "c h w"], t: float, level: Level, memory: _Memory) -> Float[Tensor, "c h w"]:
         memory.step += 1
-        entered = memory.level != level.index
-        if level.index < self.recipe.exact_levels:
-            x0 = self._exact(x, t, level, memory)
-        else:
-            x0 = self._fast(x, t, level, memory, entered)
+        exact = level.index < self.recipe.exact_levels
+        x0 = self._exact(x, t, level, memory) if exact else self._fast(x, t, level, memory)
         memory.level = level.index
         return x0
 
-    def _exact(
-        self, x: Float[Tensor, "c h w"], t: float, level: Level, memory: _Memory
-    ) -> Float[Tensor, "c h w"]:
+    def _exact(self, x: Float[Tensor, "c h w"], t: float, level: Level, memory: _Memory) -> Float[Tensor, "c h w"]:
         recipe, scale = self.recipe, self.scales[level.index]
-        if memory.prior is None or memory.prior.shape != scale.visible.shape:
-            memory.prior = torch.zeros(scale.size, device=x.device)
-        balance = recipe.balance if t > recipe.balance_until else 0
+        balance = recipe.balance if level.index == 0 and t > recipe.balance_until else 0
         seen = posterior(
             x, scale, t, recipe.widths(t) if level.index == 0 else recipe.patch, recipe.edges,
             prior=memory.prior if balance else None, balance=balance, wrap=level.wrap, dtype=self.dtype,
         )  # fmt: skip
-        memory.prior = seen.prior
-        memory.field = seen.field
-        if t == level.times[-2]:
-            return self._commit(seen.x0, level, memory)
-        return seen.x0
+        memory.prior, memory.field = seen.prior, seen.field
+        return self._commit(seen.x0, scale.pixels, level, memory) if _is_last(t, level) else seen.x0
 
-    def _fast(
-        self, x: Float[Tensor, "c h w"], t: float, level: Level, memory: _Memory, entered: bool
-    ) -> Float[Tensor, "c h w"]:
+    def _fast(self, x: Float[Tensor, "c h w"], t: float, level: Level, memory: _Memory) -> Float[Tensor, "c h w"]:
         recipe, scale = self.recipe, self.scales[level.index]
-        gamma = level.gamma(t)
-        if entered:
-            coarser = self.scales[memory.level]
-            assert memory.field is not None, "the first level must be searched exactly"
-            memory.field = upscale(memory.field, level.size, coarser.size, scale.size)
+        if memory.level != level.index:
+            coarser = self.scales[memory.level].size
+            memory.field = upscale(_known(memory.field), level.size, coarser, scale.size)
         keys = scale.pixels
+        gamma = level.gamma(t)
         if gamma > 0:
             blurred = resize(self.scales[level.index - 1].pixels[None], scale.size, "bilinear")[0]
             keys = gamma * blurred + (1 - gamma) * keys
-        self._search(x, keys, level, memory)
-        if t == level.times[-2]:
-            return heal(memory.field, scale, recipe.decay, wrap=level.wrap)
-        return average(memory.field, scale, recipe.patch, recipe.window, level.wrap)
+        if _is_last(t, level):
+            return self._commit(x, keys, level, memory)
+        return average(self._search(x, keys, level, memory), scale, recipe.patch, recipe.window, level.wrap)
 
     def _commit(
-        self, x0: Float[Tensor, "c h w"], level: Level, memory: _Memory
+        self, x: Float[Tensor, "c h w"], keys: Float[Tensor, "c hs ws"], level: Level, memory: _Memory
     ) -> Float[Tensor, "c h w"]:
-        scale = self.scales[level.index]
-        self._search(x0, scale.pixels, level, memory)
-        return heal(memory.field, scale, self.recipe.decay, wrap=level.wrap)
+        """The last word of a level: single patches, verbatim, healed where they meet."""
+        field = self._search(x, keys, level, memory)
+        return heal(field, self.scales[level.index], self.recipe.decay, wrap=level.wrap)
 
     def _search(
         self, x: Float[Tensor, "c h w"], keys: Float[Tensor, "c hs ws"], level: Level, memory: _Memory
-    ) -> None:
+    ) -> Int[Tensor, "h w 2"]:
         r = self.recipe
-        assert memory.field is not None
         memory.field, _ = refine(
-            x, keys, self.scales[level.index], memory.field, r.patch, r.passes, r.jitter, r.reach,
-            seed=self.seed * 7919 + memory.step * 101, wrap=level.wrap,
+            x, keys, self.scales[level.index], _known(memory.field), r.patch, r.passes, r.jitter, r.reach,
+            seed=(self.seed * 7919 + memory.step * 101) % 2**31, wrap=level.wrap,
         )  # fmt: skip
+        return memory.field
+
+
+def _is_last(t: float, level: Level) -> bool:
+    return t == level.times[-2]
+
+
+def _known(field: Int[Tensor, "h w 2"] | None) -> Int[Tensor, "h w 2"]:
+    if field is None:
+        raise ValueError("nothing has been searched yet: the first level must be an exact one")
+    return field

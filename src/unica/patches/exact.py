@@ -62,13 +62,14 @@ def posterior(
 ) -> Posterior:
     """The optimal estimate of a picture from its noisy version x, with patches of patch x patch pixels.
 
-    `overlap`: side of the part of a patch that votes (all of it by default, 1: only its centre). `prior`: log prior of
-    the source's patches; `balance` rounds of Sinkhorn's iteration move it towards using all of them equally (on
-    canvases of several blocks one round, of use at the next step). Works in blocks, so memory is bounded. `dtype`: of the products that measure distances (without compiled loops), while the noise is above its rounding.
+    `overlap`: side of the part of a patch that votes (all of it by default, 1: only its centre). `prior`: log prior
+    of the source's patches; `balance` rounds of Sinkhorn's iteration move it towards using all of them equally (on
+    canvases of several blocks one round, of use at the next step). Works in blocks, so memory is bounded. `dtype`: of
+    the matrix products that measure distances where nothing is compiled, while noise is above its rounding.
     """
     backend = backend or ("compiled" if x.device.type == "cpu" else "matmul")
     measure = _compiled_distances if backend == "compiled" else _matmul_distances
-    channels, height, width = x.shape
+    height, width = x.shape[1:]
     radius, reach = patch // 2, (patch if overlap is None else overlap) // 2
     visible = source.visible.to(x.dtype)
     prior = torch.zeros_like(visible) if prior is None else prior
@@ -100,9 +101,7 @@ def posterior(
     return Posterior(x0, field, prior.clamp(-_STRONGEST, _STRONGEST))
 
 
-def _sinkhorn(
-    weights: Float[Tensor, "h w k"], inner: tuple[slice, slice], rounds: int
-) -> Float[Tensor, " k"]:
+def _sinkhorn(weights: Float[Tensor, "h w k"], inner: tuple[slice, slice], rounds: int) -> Float[Tensor, " k"]:
     """Scale the columns of `weights`, in place, until each has nearly the same share of the rows' mass; the log of
     the scales. (Entropic optimal transport between the canvas' patches and the source's.)"""
     matrix = weights.flatten(0, 1)
@@ -194,9 +193,7 @@ def _matmul_distances(
     y, visible = F.pad(y, [radius] * 4), F.pad(visible, [radius] * 4)
     outside = _outside(edges, x.shape[0], sigma)
     queries = torch.cat([(on * x.square().sum(0) + toll.clamp_min(0) * (1 - on))[None], -2 * on * x, on[None]])
-    keys = torch.cat(
-        [visible[None], visible * y, (visible * y.square().sum(0) + outside * (1 - visible))[None]]
-    )
+    keys = torch.cat([visible[None], visible * y, (visible * y.square().sum(0) + outside * (1 - visible))[None]])
     dtype = dtype if sigma >= 0.5 else torch.float32  # rounding must stay below the noise
     rows = F.unfold(queries[None], patch)[0].T.to(dtype)
     columns = F.unfold(keys[None], patch)[0].to(dtype)
@@ -209,9 +206,7 @@ def _outside(edges: Edges, channels: int, sigma: float) -> float:
     return edges.outside + channels * sigma**2
 
 
-def _spread(
-    weights: Float[Tensor, "h w hs ws"], reach: int, backend: Backend
-) -> Float[Tensor, "h w hs ws"]:
+def _spread(weights: Float[Tensor, "h w hs ws"], reach: int, backend: Backend) -> Float[Tensor, "h w hs ws"]:
     if reach == 0:
         return weights
     if backend == "compiled":

@@ -47,7 +47,7 @@ def window_distances(x, toll, y, inside, outside_cost, size, out, first, stride)
     """
     channels, rows, columns = x.shape
     rows_y, columns_y = inside.shape
-    height, width = rows - size + 1, columns - size + 1
+    height = rows - size + 1
     height_y, width_y = rows_y - size + 1, columns_y - size + 1
     strip = np.empty((columns, columns_y), np.float32)  # sums over `size` rows of every pair of columns
     window = np.empty((2, width_y), np.float32)
@@ -140,7 +140,9 @@ def _random(state):
 
 @numba.njit(**_OPTIONS)
 @no_type_check
-def refine_field(x, y, size, channels, allowed, wrap_y, wrap_x, field, offsets, jitter, reach, seed, out, distance, first, stride):
+def refine_field(
+    x, y, size, channels, allowed, wrap_y, wrap_x, field, offsets, jitter, reach, seed, out, distance, first, stride
+):
     """One pass of the search: every pixel tries its neighbours' origins, shifted, and `jitter` random ones.
 
     x, y: padded pictures, rows x (columns * channels). Windows are cut at the canvas' edge. `field` is only read and

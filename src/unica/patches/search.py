@@ -1,8 +1,9 @@
 """The fast search: a field that says, for each pixel, where in the source its best patch was found.
 
-Carried from level to level, a field already holds nearly the right answer, so a few candidates a pixel suffice: what the
-neighbours found, shifted (PatchMatch's propagation), and some jitter. Linear in the pixels of the canvas, independent
-of the size of the source. The limit of the exact posterior for little noise: one candidate takes all the weight.
+Carried from level to level, a field already holds nearly the right answer, so a few candidates a pixel suffice: what
+the neighbours found, shifted (PatchMatch's propagation), and some jitter. Linear in the pixels of the canvas,
+independent of the size of the source. It is the exact posterior's limit for little noise: one candidate takes all the
+weight.
 """
 
 from __future__ import annotations
@@ -100,7 +101,9 @@ def refine_by_gathering(
         total = torch.zeros_like(x[0])
         for a in range(patch):
             for b in range(patch):
-                difference = queries[:, a : a + height, b : b + width] - values[:, origin[..., 0] + a, origin[..., 1] + b]
+                difference = (
+                    queries[:, a : a + height, b : b + width] - values[:, origin[..., 0] + a, origin[..., 1] + b]
+                )
                 total += seen[0, a : a + height, b : b + width] * difference.square().sum(0)
         return total
 
@@ -111,6 +114,7 @@ def refine_by_gathering(
         wins = (total < least) & source.visible[origin[..., 0], origin[..., 1]]
         return torch.where(wins[..., None], origin, found), torch.where(wins, total, least)
 
+    everywhere = torch.ones_like(field[..., 0], dtype=torch.bool)
     field = field.long()
     distance = cost(field)
     for n in range(passes):
@@ -127,7 +131,7 @@ def refine_by_gathering(
             for _axis in range(2):
                 state = (state * 1664525 + 1013904223) & 0xFFFFFFFF
                 steps.append((state >> 8) % (2 * reach + 1) - reach)
-            found, least = better(found + torch.stack(steps, -1), found, least, torch.ones_like(there))
+            found, least = better(found + torch.stack(steps, -1), found, least, everywhere)
         field, distance = found, least
     return field.int(), distance
 
@@ -185,7 +189,6 @@ def heal(field: Field, source: Scale, decay: float = 0.1, steps: int = 24, wrap:
     pixels = source.pixels
     rows, columns = field[..., 0], field[..., 1]
     here = gather(field, pixels)
-    height, width = field.shape[:2]
     divergence = torch.zeros_like(here)
     for axis, origin, length, name in ((1, rows, pixels.shape[1], "y"), (2, columns, pixels.shape[2], "x")):
         ahead, behind = field.clone(), field.clone()

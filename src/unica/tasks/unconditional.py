@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast, get_args
 
 from unica.diffusion import Axes
 from unica.errors import UnicaError
@@ -16,17 +17,21 @@ def _sample(
     size: tuple[int, int] | None = None,
     stretch: tuple[float, float] | None = None,
     seed: int = 0,
-    tile: Axes = "",
+    tile: str = "",
 ) -> Iterator[Frame]:
     """`size` is (width, height); `stretch` multiplies the source's; `tile` makes the edges of an axis meet."""
     if count < 1:
         raise UnicaError(f"count must be at least 1, not {count}")
-    if tile not in ("", "x", "y", "xy"):
-        raise UnicaError(f"tile must be x, y or xy, not {tile}")
     if not 0 <= seed < 2**63 - count:
         raise UnicaError(f"seed must be a whole number from 0 up, not {seed}")
-    levels = model.levels(canvas(model, size, stretch), tile)
+    levels = model.levels(canvas(model, size, stretch), _axes(tile))
     return draw(model, levels, count, seed, start=model.initial(levels[0]))
+
+
+def _axes(tile: str) -> Axes:
+    if tile not in get_args(Axes):
+        raise UnicaError(f"tile must be x, y or xy, not {tile}")
+    return cast(Axes, tile)
 
 
 sample = Task(_sample)

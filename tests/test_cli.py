@@ -1,0 +1,154 @@
+"""The command line as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from unica import cli
+from unica.cli.app import app
+from unica.errors import UnicaError
+from unica.image import read_text
+
+
+def unica(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "unica", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120)
+
+
+def inside(*words: str | Path) -> None:
+    """The same without a new process: for good input only."""
+    result = CliRunner().invoke(app, list(map(str, words)), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+
+
+def test_a_stranger_gets_pictures(photo: Path, tmp_path: Path) -> None:
+    done = unica("sample", photo, "-n", "2", "--seed", "5", "-o", tmp_path / "out", "--sheet", "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert [p["seed"] for p in report["pictures"]] == [5, 6]
+    assert all(Path(p["path"]).is_file() for p in report["pictures"]) and Path(report["sheet"]).is_file()
+    assert report["seconds_per_picture"] > 0 and report["peak_memory_mb"] > 0
+    assert report["first_preview_seconds"] < report["seconds"]
+    assert "photo-5.png" in done.stderr and "\x1b" not in done.stderr  # plain lines when not a terminal
+
+
+def test_info_prints_the_command_that_makes_the_same_bytes(photo: Path, tmp_path: Path) -> None:
+    inside("sample", photo, "-n", "3", "--seed", "5", "--stretch", "1.5x1", "--tile", "x", "-o", tmp_path / "a", "-q")
+    third = tmp_path / "a" / "photo-7.png"
+    text = read_text(third)
+    assert text["unica:engine"] == "instant" and text["unica:seed"] == "7" and len(text["unica:source-sha256"]) == 64
+    printed = CliRunner().invoke(app, ["info", str(third)]).output.strip().splitlines()[-1]
+    words = shlex.split(printed)
+    assert words[:2] == ["unica", "sample"]
+    inside(*words[1:], "-o", tmp_path / "b", "-q")
+    assert (tmp_path / "b" / "photo-7.png").read_bytes() == third.read_bytes()
+
+
+def test_info_of_a_foreign_picture(photo: Path) -> None:
+    assert "not made by unica" in CliRunner().invoke(app, ["info", str(photo)]).output
+
+
+def test_quiet_says_nothing(photo: Path, tmp_path: Path) -> None:
+    done = unica("sample", photo, "-n", "1", "--quiet", "-o", tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_large_source_is_shrunk_and_says_so(tmp_path: Path) -> None:
+    Image.linear_gradient("L").resize((300, 200)).save(tmp_path / "big.png")
+    done = unica("sample", tmp_path / "big.png", "-n", "1", "--max-side", "64", "-o", tmp_path)
+    assert "300x200" in done.stderr and "64x43" in done.stderr
+    assert Image.open(tmp_path / "big-0.png").size == (64, 43)
+
+
+BAD = [
+    (["--size", "0x40"], "--size"),
+    (["--size", "-4x40"], "--size"),
+    (["--size", "wide"], "--size"),
+    (["--size", "99999x99999"], "large"),
+    (["--stretch", "nanx1"], "--stretch"),
+    (["--size", "64x64", "--stretch", "1x1"], "not both"),
+    (["--diversity", "3"], "diversity"),
+    (["--patch", "8"], "patch"),
+    (["--engine", "magic"], "engine"),
+    (["--device", "tpu"], "device"),
+    (["--tile", "q"], "tile"),
+    (["-n", "0"], "count"),
+]
+
+
+@pytest.mark.parametrize(("words", "names"), BAD, ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+def test_bad_words(photo: Path, tmp_path: Path, capsys, monkeypatch, words, names) -> None:
+    _expect_one_sentence(["sample", str(photo), "-o", str(tmp_path / "out"), *words], names, capsys, monkeypatch)
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_bad_files(photo: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "cut.png").write_bytes(photo.read_bytes()[:300])
+    Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
+    for name in ("text.png", "cut.png", "dot.png", "missing.png"):
+        _expect_one_sentence(["sample", str(tmp_path / name), "-o", str(tmp_path / "out")], name, capsys, monkeypatch)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written(photo: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    _expect_one_sentence(["sample", str(photo), "-o", str(photo / "out")], "folder", capsys, monkeypatch)
+
+
+def test_a_full_disk_leaves_nothing_half_written(photo: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    def full(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    _expect_one_sentence(
+        ["sample", str(photo), "-n", "1", "-q", "-o", str(tmp_path / "out")], "space", capsys, monkeypatch
+    )
+    assert not list((tmp_path / "out").iterdir())
+
+
+def _expect_one_sentence(words: list[str], names: str, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["unica", *words])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert stop.value.code == 2 and len(lines) == 1 and names in lines[0], lines
+
+
+def test_the_wrong_number_of_words_is_no_traceback() -> None:
+    done = unica("sample")
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
+def test_an_interrupt_leaves_whole_files_only(photo: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "unica", "sample", str(photo), "-n", "500", "-o", str(tmp_path / "out")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 100
+    while len(list((tmp_path / "out").glob("*.png"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=30)
+    assert process.returncode == 130 and "Traceback" not in error and "interrupted" in error
+    files = list((tmp_path / "out").iterdir())
+    assert len(files) >= 2
+    for file in files:
+        assert file.suffix == ".png"
+        Image.open(file).load()
+
+
+def test_errors_are_exceptions_in_python(tmp_path: Path) -> None:
+    import unica as package
+
+    with pytest.raises(UnicaError):
+        package.open(tmp_path / "missing.png")

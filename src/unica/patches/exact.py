@@ -90,7 +90,8 @@ def posterior(
         if len(blocks) == 1 and balance:
             prior = prior + _sinkhorn(weights, inner, balance).view_as(prior)
         weights /= weights.sum(-1, keepdim=True)
-        usage += weights[inner].sum((0, 1))
+        if len(blocks) > 1 and balance:
+            usage += weights[inner].sum((0, 1))
         best = weights[inner].argmax(-1)
         field[rows, columns] = torch.stack([best // visible.shape[1], best % visible.shape[1]], -1).int()
         spread = _spread(weights.view(*weights.shape[:2], *visible.shape), reach, backend)[inner].flatten(2)
@@ -213,14 +214,17 @@ def _spread(weights: Float[Tensor, "h w hs ws"], reach: int, backend: Backend) -
         out = torch.empty_like(weights)
         kernels.run(kernels.spread_weights, weights.numpy(), reach, out.numpy())
         return out
-    out = torch.zeros_like(weights)
-    height, width, rows, columns = weights.shape
-    for a in range(-reach, reach + 1):
-        for b in range(-reach, reach + 1):
-            to = (_inner(-a, height), _inner(-b, width), _inner(-a, rows), _inner(-b, columns))
-            of = (_inner(a, height), _inner(b, width), _inner(a, rows), _inner(b, columns))
-            out[to] += weights[of]
-    return out
+    for of, to in ((0, 2), (1, 3)):  # a box is separable: rows of canvas and source together, then columns
+        out = torch.zeros_like(weights)
+        for shift in range(-reach, reach + 1):
+            part = [slice(None)] * 4
+            moved = [slice(None)] * 4
+            for axis in (of, to):
+                part[axis] = _inner(-shift, weights.shape[axis])
+                moved[axis] = _inner(shift, weights.shape[axis])
+            out[tuple(part)] += weights[tuple(moved)]
+        weights = out
+    return weights
 
 
 def _inner(shift: int, length: int) -> slice:

@@ -52,10 +52,10 @@ class Model:
             return None
         return upsample(self.scales[0].pixels[None], level.size)
 
-    def work(self, level: Level) -> float:
+    def work(self, level: Level, t: float) -> float:
         """Roughly how long a step of a level takes, for progress bars."""
         height, width = level.size
-        if level.index >= self.recipe.exact_levels:
+        if not self.recipe.is_exact(level, t):
             return height * width
         rows, columns = self.scales[level.index].size
         return height * width * rows * columns / 60

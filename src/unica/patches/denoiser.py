@@ -25,14 +25,13 @@ class Recipe:
 
     # The coarsest level decides the layout: an exact, stochastic chain whose patches shrink with the noise.
     coarsest_area: int = 3072
-    steps: int = 28
+    steps: int = 36
     high: float = 8.0  # sigma at which the chain starts ...
     low: float = 0.03  # ... and ends
     widest: int = 19  # patch at the start ...
     narrowest: int = 9  # ... and at the end
     edges: Edges = field(default=Edges(rows=3.0, columns=0.0, outside=20.0))
-    balance: int = 4  # rounds that even out the use of source patches, a step, while sigma is above ...
-    balance_until: float = 0.1
+    balance: int = 4  # rounds that even out the use of source patches, an exact step
     # Finer levels add detail by search; a few steps of hardly any noise.
     patch: int = 7
     start: float = 0.03
@@ -42,6 +41,7 @@ class Recipe:
     jitter: int = 2
     reach: int = 2
     decay: float = 0.1  # seams are healed over about 1 / sqrt(decay) pixels
+    exact_until: float = 0.3  # sigma below which choices are made, and the coarsest level is searched as well
     exact_levels: int = 1  # levels, from the coarsest, on which every patch is looked at
 
     def coarse_times(self) -> tuple[float, ...]:
@@ -51,10 +51,16 @@ class Recipe:
     def fine_times(self) -> tuple[float, ...]:
         return tuple(self.start * (1 - n / self.fine_steps) for n in range(self.fine_steps + 1))
 
-    def widths(self, sigma: float) -> int:
-        """The patch of the coarsest level: falls with the logarithm of the noise."""
+    def width(self, level: Level, sigma: float) -> int:
+        """The patch of a step: on the coarsest level it falls with the logarithm of the noise."""
+        if level.index > 0:
+            return self.patch
         share = math.log(max(sigma, self.low) / self.low) / math.log(self.high / self.low)
         return round(self.narrowest + (self.widest - self.narrowest) * min(share, 1.0)) | 1
+
+    def is_exact(self, level: Level, sigma: float) -> bool:
+        """Whether a step looks at every patch: where layout is decided, and on all steps of further exact levels."""
+        return level.index < self.exact_levels and (level.index > 0 or sigma >= self.exact_until)
 
     def levels(self, sizes: list[Size]) -> list[Level]:
         """The coarsest level is ancestral, finer ones deterministic, deblurring as SinDDM's."""
@@ -100,16 +106,17 @@ class PatchDenoiser:
 
     def _estimate(self, x: Float[Tensor, "c h w"], t: float, level: Level, memory: _Memory) -> Float[Tensor, "c h w"]:
         memory.step += 1
-        exact = level.index < self.recipe.exact_levels
+        exact = self.recipe.is_exact(level, t) or memory.field is None
         x0 = self._exact(x, t, level, memory) if exact else self._fast(x, t, level, memory)
         memory.level = level.index
         return x0
 
     def _exact(self, x: Float[Tensor, "c h w"], t: float, level: Level, memory: _Memory) -> Float[Tensor, "c h w"]:
         recipe, scale = self.recipe, self.scales[level.index]
-        balance = recipe.balance if level.index == 0 and t > recipe.balance_until else 0
+        patch = recipe.width(level, t)
+        balance = recipe.balance if level.index == 0 and recipe.is_exact(level, t) else 0
         seen = posterior(
-            x, scale, t, recipe.widths(t) if level.index == 0 else recipe.patch, recipe.edges,
+            x, scale, t, patch, recipe.edges,
             prior=memory.prior if balance else None, balance=balance, wrap=level.wrap, dtype=self.dtype,
         )  # fmt: skip
         memory.prior, memory.field = seen.prior, seen.field
@@ -117,7 +124,7 @@ class PatchDenoiser:
 
     def _fast(self, x: Float[Tensor, "c h w"], t: float, level: Level, memory: _Memory) -> Float[Tensor, "c h w"]:
         recipe, scale = self.recipe, self.scales[level.index]
-        if memory.level != level.index:
+        if memory.level not in (-1, level.index):
             coarser = self.scales[memory.level].size
             memory.field = upscale(_known(memory.field), level.size, coarser, scale.size)
         keys = scale.pixels
@@ -127,21 +134,23 @@ class PatchDenoiser:
             keys = gamma * blurred + (1 - gamma) * keys
         if _is_last(t, level):
             return self._commit(x, keys, level, memory)
-        return average(self._search(x, keys, level, memory), scale, recipe.patch, recipe.window, level.wrap)
+        patch = recipe.width(level, t)
+        window = recipe.window if level.index else patch / 2
+        return average(self._search(x, keys, level, memory, patch), scale, patch, window, level.wrap)
 
     def _commit(
         self, x: Float[Tensor, "c h w"], keys: Float[Tensor, "c hs ws"], level: Level, memory: _Memory
     ) -> Float[Tensor, "c h w"]:
         """The last word of a level: single patches, verbatim, healed where they meet."""
-        field = self._search(x, keys, level, memory)
+        field = self._search(x, keys, level, memory, self.recipe.patch)
         return heal(field, self.scales[level.index], self.recipe.decay, wrap=level.wrap)
 
     def _search(
-        self, x: Float[Tensor, "c h w"], keys: Float[Tensor, "c hs ws"], level: Level, memory: _Memory
+        self, x: Float[Tensor, "c h w"], keys: Float[Tensor, "c hs ws"], level: Level, memory: _Memory, patch: int
     ) -> Int[Tensor, "h w 2"]:
         r = self.recipe
         memory.field, _ = refine(
-            x, keys, self.scales[level.index], _known(memory.field), r.patch, r.passes, r.jitter, r.reach,
+            x, keys, self.scales[level.index], _known(memory.field), patch, r.passes, r.jitter, r.reach,
             seed=(self.seed * 7919 + memory.step * 101) % 2**31, wrap=level.wrap,
         )  # fmt: skip
         return memory.field

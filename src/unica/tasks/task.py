@@ -66,7 +66,7 @@ def draw(
     guides: Callable[[], Sequence[Guide]] = tuple,
 ) -> Iterator[Frame]:
     """Run the levels once for each picture. Picture i depends on seed + i alone; guides are made fresh for each."""
-    efforts = [[model.work(level)] * (len(level.times) - 1) for level in levels]
+    efforts = [[model.work(level, t) for t in level.times[:-1]] for level in levels]
     total = sum(map(sum, efforts))
     channels = model.picture.pixels.shape[0]
     for index in range(count):

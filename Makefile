@@ -1,8 +1,5 @@
 PYTHON ?= python3
 BIN := .venv/bin
-# Threads that wait should sleep: on a busy machine spinning costs more than it gains.
-export OMP_WAIT_POLICY ?= passive
-
 .PHONY: demo test test-slow lint
 
 demo: .venv/core

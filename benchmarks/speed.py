@@ -121,15 +121,12 @@ def _row(table: Table, name: str, model: unica.Model, pixels: int, **words: obje
     _, coarse, fine = timed(model, **words)
     mega = pixels / 1e6
     total = coarse + fine
-    table.add_row(
-        name,
-        f"{mega:.2f}",
-        f"{coarse:.1f}",
-        f"{fine:.1f}",
-        f"{total / mega:.1f}",
-        f"{fine / mega:.2f}",
-        f"{peak_mb():.0f}",
-    )
+    cells = [
+        f"{v:.{d}f}"
+        for v, d in ((mega, 2), (coarse, 1), (fine, 1), (total / mega, 1), (fine / mega, 2), (peak_mb(), 0))
+    ]
+    Console(stderr=True).print(name, *cells)  # large rows take minutes
+    table.add_row(name, *cells)
 
 
 def _columns(title: str) -> Table:
@@ -152,7 +149,6 @@ def outputs(image: Image.Image) -> Table:
     for factor in (1, 2, 4, 8, 16):
         size = (250 * factor, 200 * factor)
         _row(table, f"{size[0]}x{size[1]}", model, size[0] * size[1], size=size)
-        Console(stderr=True).print(f"{size} done")
     return table
 
 

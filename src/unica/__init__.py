@@ -10,6 +10,7 @@ What is heavy is imported at first use, so that `import unica` costs nothing.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ from unica.errors import UnicaError
 if TYPE_CHECKING:
     from unica.model import Model, open
     from unica.tasks import Frame, sample, stream
+
+# torch's idle OpenMP threads would spin where the compiled loops' threads work; read when torch is first imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 __version__ = "0.1.0"
 __all__ = ["Frame", "Model", "UnicaError", "__version__", "open", "sample", "stream"]

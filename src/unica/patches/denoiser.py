@@ -25,7 +25,7 @@ class Recipe:
 
     # The coarsest level decides the layout: an exact, stochastic chain whose patches shrink with the noise.
     coarsest_area: int = 3072
-    steps: int = 36
+    steps: int = 28
     high: float = 8.0  # sigma at which the chain starts ...
     low: float = 0.03  # ... and ends
     widest: int = 19  # patch at the start ...
@@ -41,7 +41,8 @@ class Recipe:
     jitter: int = 2
     reach: int = 2
     decay: float = 0.1  # seams are healed over about 1 / sqrt(decay) pixels
-    exact_until: float = 0.3  # sigma below which choices are made, and the coarsest level is searched as well
+    exact_until: float = 0.15  # sigma below which choices are made, and the coarsest level is searched as well
+    coarse_passes: int = 4  # of that search: on so few pixels more cost nothing
     exact_levels: int = 1  # levels, from the coarsest, on which every patch is looked at
 
     def coarse_times(self) -> tuple[float, ...]:
@@ -150,7 +151,7 @@ class PatchDenoiser:
     ) -> Int[Tensor, "h w 2"]:
         r = self.recipe
         memory.field, _ = refine(
-            x, keys, self.scales[level.index], _known(memory.field), patch, r.passes, r.jitter, r.reach,
+            x, keys, self.scales[level.index], _known(memory.field), patch, r.passes if level.index else r.coarse_passes, r.jitter, r.reach,
             seed=(self.seed * 7919 + memory.step * 101) % 2**31, wrap=level.wrap,
         )  # fmt: skip
         return memory.field

@@ -24,6 +24,7 @@ from unica.patches import kernels
 from unica.pyramid import Scale
 
 _BLOCK = 2**26  # weights held at once (256 MiB, twice)
+_FAINTEST = -80.0  # logarithm of the least weight there is: below come denormal numbers, which are slow
 _RARE = 1e-6  # usage of a source patch below which it is not pushed any harder
 _STRONGEST = 60.0  # bound of a log prior
 Backend = Literal["compiled", "matmul"]
@@ -73,7 +74,7 @@ def posterior(
     radius, reach = patch // 2, (patch if overlap is None else overlap) // 2
     visible = source.visible.to(x.dtype)
     prior = torch.zeros_like(visible) if prior is None else prior
-    log_prior = prior.masked_fill(~source.visible, -torch.inf).flatten()
+    log_prior, seen = prior.masked_fill(~source.visible, -torch.inf).flatten(), visible.flatten()
     voters = torch.cat([source.pixels * visible, visible[None]]).flatten(1).T
     padded, toll = _frame(x, radius + reach, edges, wrap)
     x0, field = torch.empty_like(x), x.new_empty(height, width, 2, dtype=torch.int32)
@@ -86,10 +87,11 @@ def posterior(
         inner = (slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left))
         distances = measure(padded[:, view[0], view[1]], toll[view], source.pixels, visible, sigma, edges, patch, dtype)
         weights = distances.mul_(-0.5 / sigma**2).flatten(2).add_(log_prior)
-        weights = weights.sub_(weights.amax(-1, keepdim=True)).exp_()
+        weights = weights.sub_(weights.amax(-1, keepdim=True)).clamp_min_(_FAINTEST).exp_().mul_(seen)
         if len(blocks) == 1 and balance:
             prior = prior + _sinkhorn(weights, inner, balance).view_as(prior)
         weights /= weights.sum(-1, keepdim=True)
+        F.threshold_(weights, math.exp(_FAINTEST / 2), 0.0)
         if len(blocks) > 1 and balance:
             usage += weights[inner].sum((0, 1))
         best = weights[inner].argmax(-1)

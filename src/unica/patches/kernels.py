@@ -77,7 +77,7 @@ def window_distances(x, toll, y, inside, outside_cost, size, out, first, stride)
                         strip[j, l] += sign * outside_cost * (np.float32(1) - inside[b, l])
             i = row - size + 1
             if i >= top:
-                _diagonal_sums(strip, size, window, out[i, :, i + shift, :])
+                _diagonal_sums(strip, size, window, out, i, i + shift)
 
 
 @numba.njit(**_OPTIONS)
@@ -104,14 +104,14 @@ def spread_weights(weights, radius, out, first, stride):
                     for l in range(width_y):
                         strip[j + radius, l + radius] += sign * weights[a, j, a + shift, l]
             if i >= top:
-                _diagonal_sums(strip, 2 * radius + 1, window, out[i, :, i + shift, :])
+                _diagonal_sums(strip, 2 * radius + 1, window, out, i, i + shift)
 
 
 @numba.njit(**_OPTIONS)
 @no_type_check
-def _diagonal_sums(strip, size, window, out):
-    """out[j, l] = sum of strip[j + a, l + a] over a < size, of terms that are not negative."""
-    width, width_y = out.shape
+def _diagonal_sums(strip, size, window, out, i, k):
+    """out[i, j, k, l] = sum of strip[j + a, l + a] over a < size, of terms that are not negative."""
+    width, width_y = out.shape[1], out.shape[3]
     for j in range(width):
         new, old = j & 1, 1 - (j & 1)
         if j == 0:
@@ -128,7 +128,7 @@ def _diagonal_sums(strip, size, window, out):
             for l in range(1, width_y):
                 window[new, l] = window[old, l - 1] + strip[j + size - 1, l + size - 1] - strip[j - 1, l - 1]
         for l in range(width_y):
-            out[j, l] = max(window[new, l], np.float32(0))
+            out[i, j, k, l] = max(window[new, l], np.float32(0))
 
 
 @numba.njit(inline="always")

@@ -150,8 +150,9 @@ class PatchDenoiser:
         self, x: Float[Tensor, "c h w"], keys: Float[Tensor, "c hs ws"], level: Level, memory: _Memory, patch: int
     ) -> Int[Tensor, "h w 2"]:
         r = self.recipe
+        passes = r.passes if level.index else r.coarse_passes
         memory.field, _ = refine(
-            x, keys, self.scales[level.index], _known(memory.field), patch, r.passes if level.index else r.coarse_passes, r.jitter, r.reach,
+            x, keys, self.scales[level.index], _known(memory.field), patch, passes, r.jitter, r.reach,
             seed=(self.seed * 7919 + memory.step * 101) % 2**31, wrap=level.wrap,
         )  # fmt: skip
         return memory.field

@@ -1,0 +1,30 @@
+"""The example images at the engine's defaults: what a newcomer sees, in numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import unica
+from unica.metrics import mean_patch_distance, pixel_diversity, sharpness
+
+IMAGES = sorted((Path(__file__).parents[1] / "examples" / "images").glob("*.[pj][np]g"))
+
+
+def tensor(image: Image.Image) -> torch.Tensor:
+    return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)[None].float() / 127.5 - 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", IMAGES, ids=lambda path: path.stem)
+def test_new_pictures_are_new_sharp_and_made_of_the_source(path: Path) -> None:
+    source = tensor(Image.open(path))
+    samples = torch.cat([tensor(p) for p in unica.sample(unica.open(path), count=4)])
+    assert pixel_diversity(samples, source) > 0.25
+    for sample in samples.split(1):
+        assert 0.85 < sharpness(sample, source) < 1.1
+        assert mean_patch_distance(sample, source, limit=500) < 0.12

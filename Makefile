@@ -16,7 +16,7 @@ test-slow: .venv/dev
 lint: .venv/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 .venv/core: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -25,7 +25,7 @@ class Recipe:
 
     # The coarsest level decides the layout: an exact, stochastic chain whose patches shrink with the noise.
     coarsest_area: int = 3072
-    steps: int = 28
+    steps: int = 36
     high: float = 8.0  # sigma at which the chain starts ...
     low: float = 0.03  # ... and ends
     widest: int = 19  # patch at the start ...
@@ -41,8 +41,8 @@ class Recipe:
     jitter: int = 2
     reach: int = 2
     decay: float = 0.1  # seams are healed over about 1 / sqrt(decay) pixels
-    exact_until: float = 0.15  # sigma below which choices are made, and the coarsest level is searched as well
-    coarse_passes: int = 4  # of that search: on so few pixels more cost nothing
+    exact_until: float = 0.3  # sigma below which choices are made, and the coarsest level is searched as well
+    coarse_passes: int = 2  # of that search
     exact_levels: int = 1  # levels, from the coarsest, on which every patch is looked at
 
     def coarse_times(self) -> tuple[float, ...]:

@@ -91,7 +91,7 @@ def posterior(
         if len(blocks) == 1 and balance:
             prior = prior + _sinkhorn(weights, inner, balance).view_as(prior)
         weights /= weights.sum(-1, keepdim=True)
-        F.threshold_(weights, math.exp(_FAINTEST / 2), 0.0)
+        weights.masked_fill_(weights < math.exp(_FAINTEST / 2), 0.0)
         if len(blocks) > 1 and balance:
             usage += weights[inner].sum((0, 1))
         best = weights[inner].argmax(-1)

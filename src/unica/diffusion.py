@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -199,8 +199,3 @@ def upsample(x: Image, size: tuple[int, int], wrap: Axes = "") -> Float[Tensor, 
     x = F.interpolate(x.repeat(1, 1, rows, columns), (rows * height, columns * width), mode="bilinear")
     top, left = (rows // 2) * height, (columns // 2) * width
     return x[..., top : top + height, left : left + width]
-
-
-def with_sizes(levels: Sequence[Level], sizes: Sequence[tuple[int, int]], wrap: Axes = "") -> list[Level]:
-    """The same levels on other canvases."""
-    return [replace(level, size=size, wrap=wrap) for level, size in zip(levels, sizes, strict=True)]

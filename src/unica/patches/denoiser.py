@@ -42,7 +42,6 @@ class Recipe:
     reach: int = 2
     decay: float = 0.1  # seams are healed over about 1 / sqrt(decay) pixels
     exact_until: float = 0.3  # sigma below which choices are made, and the coarsest level is searched as well
-    coarse_passes: int = 2  # of that search
     exact_levels: int = 1  # levels, from the coarsest, on which every patch is looked at
 
     def coarse_times(self) -> tuple[float, ...]:
@@ -150,9 +149,8 @@ class PatchDenoiser:
         self, x: Float[Tensor, "c h w"], keys: Float[Tensor, "c hs ws"], level: Level, memory: _Memory, patch: int
     ) -> Int[Tensor, "h w 2"]:
         r = self.recipe
-        passes = r.passes if level.index else r.coarse_passes
         memory.field, _ = refine(
-            x, keys, self.scales[level.index], _known(memory.field), patch, passes, r.jitter, r.reach,
+            x, keys, self.scales[level.index], _known(memory.field), patch, r.passes, r.jitter, r.reach,
             seed=(self.seed * 7919 + memory.step * 101) % 2**31, wrap=level.wrap,
         )  # fmt: skip
         return memory.field

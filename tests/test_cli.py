@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from unica import cli
 from unica.cli.app import app
 from unica.errors import UnicaError
-from unica.image import read_text
+from unica.image import read_text, save_png
 
 
 def unica(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -152,3 +152,47 @@ def test_errors_are_exceptions_in_python(tmp_path: Path) -> None:
 
     with pytest.raises(UnicaError):
         package.open(tmp_path / "missing.png")
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["sample", "photo.png", "-n", "many"], "-n"),
+        (["sample", "photo.png", "--wrong"], "--wrong"),
+        (["sample", "photo.png", "--stretch", "1e308x1"], "--stretch"),
+        (["sample"], "image"),
+        (["info"], "picture"),
+        (["paint"], "paint"),
+    ],
+    ids=" ".join,
+)
+def test_bad_usage_is_one_sentence_too(photo: Path, capsys, monkeypatch, words, names) -> None:
+    monkeypatch.chdir(photo.parent)
+    _expect_one_sentence(words, names, capsys, monkeypatch)
+
+
+def test_the_command_keeps_every_digit_and_every_choice(photo: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    photo.rename(tmp_path / "-p.png")
+    inside("sample", "-n", "1", "--diversity", "0.12345678", "--device", "cpu", "-o", "a", "-q", "--", "-p.png")
+    words = shlex.split(read_text(tmp_path / "a" / "-p-0.png")["unica:command"])
+    assert words[2] == "./-p.png"
+    inside(*words[1:], "-o", "b", "-q")
+    assert (tmp_path / "a" / "-p-0.png").read_bytes() == (tmp_path / "b" / "-p-0.png").read_bytes()
+    assert "0.12345678" in words and words[words.index("--device") + 1] == "cpu"
+
+
+def test_info_of_a_strangers_picture_prints_nothing_harmful(tmp_path: Path) -> None:
+    """A terminal obeys control characters, and a shell what is pasted into it."""
+    path = tmp_path / "strange.png"
+    flat = Image.new("RGB", (40, 40))
+    save_png(flat, path, {"unica:command": "unica sample x; rm -rf ~\n\x1b[2Jls", "Software": "\x1b[31m"})
+    shown = CliRunner().invoke(app, ["info", str(path)]).output
+    assert "\x1b" not in shown and "; rm" not in shown.splitlines()[-1].replace("'x;'", "")
+    save_png(flat, path, {"unica:command": "rm -rf ~"})
+    assert "rm" not in CliRunner().invoke(app, ["info", str(path)]).output
+
+
+def test_help_shows_the_defaults_that_are_not_constants() -> None:
+    shown = " ".join(CliRunner().invoke(app, ["sample", "--help"]).output.replace("│", " ").split())
+    assert "the source's" in shown and "by its size" in shown

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Optional, cast
 
 import typer
 
 import unica
 from unica.errors import UnicaError
+
+# click's ClickException, by a way that holds for typers that import click and for those that carry it inside.
+_BadWords = cast(type[Exception], typer.BadParameter.__mro__[2])
 
 app = typer.Typer(
     name="unica",
@@ -23,7 +26,9 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line: 0 done, 2 something the user can mend, 130 interrupted."""
     try:
-        app(standalone_mode=True)
+        raise SystemExit(app(standalone_mode=False) or 0)
+    except _BadWords as error:
+        _usage(str(getattr(error, "format_message", error.__str__)()))
     except UnicaError as error:
         _fail(str(error))
     except BrokenPipeError:
@@ -34,8 +39,15 @@ def main() -> None:
         raise
 
 
+def _usage(message: str) -> None:
+    """A command without words has been answered with its help, and has no message."""
+    if not message.strip():
+        raise SystemExit(2)
+    _fail(" ".join(message.split()))
+
+
 def _fail(sentence: str) -> None:
-    typer.echo(f"unica: {sentence}", err=True)
+    typer.echo(f"unica: {sentence.rstrip('.')}.", err=True)
     raise SystemExit(2)
 
 
@@ -59,7 +71,7 @@ def _root(
 def sample(
     image: Annotated[Path, typer.Argument(help="The one picture to learn from.")],
     count: Annotated[int, typer.Option("-n", "--count", help="How many pictures.")] = 4,
-    size: Annotated[str | None, typer.Option(metavar="WxH", help="Size, as 512x256. [default: the source's]")] = None,
+    size: Annotated[str | None, typer.Option(metavar="WxH", help="Size, as 512x256 (default: the source's).")] = None,
     stretch: Annotated[
         str | None, typer.Option(metavar="WxH", help="Size as multiples of the source's, as 2x1.")
     ] = None,
@@ -70,7 +82,7 @@ def sample(
     ),
     diversity: Annotated[float, typer.Option(help="0: near-copies, 0.5: new layouts of the scene, 1: wild.")] = 0.5,
     patch: Annotated[int, typer.Option(help="Side of the patches of fine detail; larger copies more.")] = 7,
-    levels: Annotated[Optional[int], typer.Option(help="Sizes the picture is seen at. [default: by its size]")] = None,  # noqa: UP045
+    levels: Annotated[Optional[int], typer.Option(help="Sizes the picture is seen at (default: by its size).")] = None,  # noqa: UP045
     max_side: Annotated[int, typer.Option(help="Larger sources are shrunk to this.")] = 1024,
     tile: Annotated[str, typer.Option(help="x, y or xy: axes along which the result repeats without a seam.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from unica.image import load, read_text
@@ -9,14 +10,30 @@ from unica.image import load, read_text
 
 def describe(path: Path) -> str:
     """Lines for a person; the last one, for a picture that unica made, is the command that makes it again."""
-    text = read_text(path)
-    if "unica:command" not in text:
+    text = {key: _printable(value) for key, value in read_text(path).items()}
+    command = _command(text.get("unica:command", ""))
+    if not command:
         picture = load(path)
         kind = "gray" if picture.pixels.shape[0] == 1 else "colour"
         alpha = ", with transparency" if picture.alpha is not None else ""
         width, height = picture.size
-        what = f"{path}: {width}x{height}, {kind}, {picture.bits} bits{alpha}"
+        what = f"{_printable(str(path))}: {width}x{height}, {kind}, {picture.bits} bits{alpha}"
         return f"{what}\nsha256  {picture.sha256}\nnot made by unica\n"
     names = ("engine", "settings", "seed", "source", "source-sha256")
     rows = [f"{name:14}{text.get('unica:' + name, '?')}" for name in names]
-    return "\n".join([f"{path}: made by {text.get('Software', 'unica')}", *rows, text["unica:command"], ""])
+    made = f"{_printable(str(path))}: made by {text.get('Software', 'unica')}"
+    return "\n".join([made, *rows, command, ""])
+
+
+def _command(text: str) -> str:
+    """The command, quoted anew: a picture may come from anyone, and what is copied must run unica and no more."""
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        return ""
+    return shlex.join(words) if words[:1] == ["unica"] else ""
+
+
+def _printable(text: str) -> str:
+    """The text with its control characters spelled out, which a terminal would obey."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

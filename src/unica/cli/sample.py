@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
-import resource
 import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from unica.model import Model
 from unica.tasks import Frame
 
 ENGINES = ("instant",)
+LARGEST = 10**6  # of a number in --size or --stretch; what is possible is decided by the task
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,15 @@ class Request:
 def draw_and_save(request: Request, sheet: bool, as_json: bool, quiet: bool) -> None:
     """Write every picture the moment it is done; report on stderr, and as JSON on stdout if asked to."""
     began = time.perf_counter()
+    pictures: list[dict[str, Any]] = []
+    with _interruptible(pictures):
+        report = _draw(request, sheet, quiet, began, pictures)
+    if as_json:
+        print(json.dumps(report))
+
+
+def _draw(request: Request, sheet: bool, quiet: bool, began: float, pictures: list[dict[str, Any]]) -> dict[str, Any]:
+    """The report of the whole run; `pictures` grows by each one that is written."""
     if request.engine not in ENGINES:
         raise UnicaError(f"engine must be {' or '.join(ENGINES)}, not {request.engine}")
     task = {
@@ -58,28 +66,29 @@ def draw_and_save(request: Request, sheet: bool, as_json: bool, quiet: bool) -> 
     model = _open(request)
     frames = unica.stream(unica.sample, model, count=request.count, seed=request.seed, **task)
     _check_folder(request.output)
-    with _interruptible(request.output), reporter(quiet, request.count) as progress:
+    images = [] if sheet else None  # only a sheet needs them again
+    with reporter(quiet, request.count) as progress:
         _say_if_shrunk(model, request, progress)
-        report = _run(request, model, frames, progress, began)
-        if sheet:
+        report = _run(request, model, frames, progress, began, pictures, images)
+        if images:
             path = request.output / f"{model.picture.name}-sheet.png"
-            save_png(contact_sheet(report.pop("images")), path)
+            save_png(contact_sheet(images), path)
             report["sheet"] = str(path)
             progress.say(f"{path}")
-    report.pop("images", None)
     report["seconds"] = round(time.perf_counter() - began, 3)
     report["peak_memory_mb"] = _peak_memory()
-    if as_json:
-        print(json.dumps(report))
+    return report
 
 
 @contextmanager
-def _interruptible(folder: Path) -> Iterator[None]:
+def _interruptible(pictures: list[dict[str, Any]]) -> Iterator[None]:
     """Ctrl-C ends the run in a sentence; each picture is written whole or not at all."""
     try:
         yield
     except KeyboardInterrupt:
-        print(f"unica: interrupted; the pictures already in {folder} are whole", file=sys.stderr)
+        paths = [picture["path"] for picture in pictures]
+        kept = f"kept {len(paths)}, {paths[0]} to {paths[-1]}" if paths else "no picture was finished"
+        print(f"unica: interrupted; {kept}.", file=sys.stderr)
         raise SystemExit(130) from None
 
 
@@ -95,8 +104,17 @@ def _open(request: Request) -> Model:
     )
 
 
-def _run(request: Request, model: Model, frames: Any, progress: Progress, began: float) -> dict[str, Any]:
-    pictures, images, preview = [], [], None
+def _run(
+    request: Request,
+    model: Model,
+    frames: Iterable[Frame],
+    progress: Progress,
+    began: float,
+    pictures: list[dict[str, Any]],
+    images: list[Any] | None,
+) -> dict[str, Any]:
+    """Writes each picture and notes it in `pictures`; the report but for what is known only at the end."""
+    preview, size = None, (0, 0)
     started = time.perf_counter()
     for frame in frames:
         if preview is None:
@@ -104,24 +122,25 @@ def _run(request: Request, model: Model, frames: Any, progress: Progress, began:
         progress.update(frame.index, frame.fraction)
         if frame.last:
             image = frame.image()
+            size = image.size
             path = request.output / f"{model.picture.name}-{frame.seed}.png"
-            save_png(image, path, _chunks(request, model, frame, image.size))
+            save_png(image, path, _chunks(request, model, frame, size))
             seconds = time.perf_counter() - started
             started = time.perf_counter()
             pictures.append({"path": str(path), "seed": frame.seed, "seconds": round(seconds, 3)})
-            images.append(image)
+            if images is not None:
+                images.append(image)
             progress.say(f"{path}  ({seconds:.1f} s)")
     return {
         "engine": model.engine,
         "version": unica.__version__,
         "source": str(request.image),
         "source_sha256": model.picture.sha256,
-        "size": list(images[-1].size),
+        "size": list(size),
         "pictures": pictures,
         "sheet": None,
         "seconds_per_picture": round(sum(p["seconds"] for p in pictures) / len(pictures), 3),
         "first_preview_seconds": round(preview or 0.0, 3),
-        "images": images,
     }
 
 
@@ -142,11 +161,13 @@ def _chunks(request: Request, model: Model, frame: Frame, size: tuple[int, int])
 
 def _command(request: Request, seed: int, size: tuple[int, int]) -> str:
     """The command that makes exactly this picture again."""
-    words = ["unica", "sample", str(request.image), "-n", "1", "--seed", str(seed), "--size", f"{size[0]}x{size[1]}"]
-    words += ["--engine", request.engine, "--diversity", f"{request.diversity:g}", "--patch", str(request.patch)]
+    image = str(request.image) if not str(request.image).startswith("-") else f"./{request.image}"  # not an option
+    words = ["unica", "sample", image, "-n", "1", "--seed", str(seed), "--size", f"{size[0]}x{size[1]}"]
+    words += ["--engine", request.engine, "--diversity", repr(request.diversity), "--patch", str(request.patch)]
     words += ["--max-side", str(request.max_side)]
     words += ["--levels", str(request.levels)] if request.levels else []
     words += ["--tile", request.tile] if request.tile else []
+    words += ["--device", request.device] if request.device != "auto" else []
     words += ["--precision", request.precision] if request.precision != "auto" else []
     return shlex.join(words)
 
@@ -159,8 +180,8 @@ def _pair(text: str | None, number: Callable[[str], Any], option: str, example: 
         width, height = (number(part) for part in text.lower().split("x"))
     except ValueError:
         raise UnicaError(f"{option} is written as {example}, width first, not {text}") from None
-    if not (0 < width < math.inf and 0 < height < math.inf):
-        raise UnicaError(f"{option} must be above zero and finite, not {text}")
+    if not (0 < width <= LARGEST and 0 < height <= LARGEST):
+        raise UnicaError(f"{option} must be above zero and not absurdly large, not {text[:40]}")
     return width, height
 
 
@@ -180,6 +201,10 @@ def _say_if_shrunk(model: Model, request: Request, progress: Progress) -> None:
         progress.say(f"{request.image} is {w0}x{h0}; working at {w}x{h} (--max-side {request.max_side})")
 
 
-def _peak_memory() -> float:
+def _peak_memory() -> float | None:
+    if sys.platform == "win32":  # which has no such measure in the standard library
+        return None
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)

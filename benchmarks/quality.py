@@ -164,7 +164,7 @@ def main() -> None:
     drawer = partial(draw_samples, args.count, args.save)
     sampler = partial(read_samples, args.samples) if args.samples else drawer
     rows = evaluate(images, sampler, args.weights, args.patches)
-    Console(width=100).print(table(rows))  # in full: a terminal of 80 columns would cut the numbers
+    Console(width=112).print(table(rows))  # in full: a narrow terminal would cut the numbers
     if args.json:
         args.json.write_text(json.dumps({"images": rows, "mean": mean_scores(rows)}, indent=2) + "\n")
 

@@ -69,23 +69,26 @@ class Picture:
         return self.pixels.shape[2], self.pixels.shape[1]
 
 
-def load(source: str | os.PathLike[str] | Image.Image, max_side: int | None = None) -> Picture:
+def load(
+    source: str | os.PathLike[str] | Image.Image, max_side: int | None = None, smallest: int = _SMALLEST
+) -> Picture:
     """Reads an image: upright by its EXIF, in sRGB by its ICC profile, the first frame if it moves.
 
     Gray stays one channel and keeps its 16 bits; 16-bit colour, and 16-bit gray with transparency, become
     8-bit because Pillow has nothing else, and the profile of a 16-bit image is ignored for the same reason.
-    `max_side` shrinks the longer side while pixels are still bytes, so that large photographs stay cheap.
+    `max_side` shrinks the longer side while pixels are still bytes, so that large photographs stay cheap; the
+    shorter one must be at least `smallest` then.
     """
     if isinstance(source, Image.Image):
         with _reading("the picture"):
-            _check_size(source.size, max_side)
+            _check_size(source.size, max_side, smallest)
             source.load()
             raw = repr((source.mode, source.size, source.getpalette())).encode() + source.tobytes()
             return _picture(source, source.size, max_side, "picture", sha256(raw).hexdigest())
     with _reading(str(source)), open(source, "rb") as file:
         image = _open(file)
         digest = _sha256(file)
-        full, fitted = image.size, _check_size(image.size, max_side)
+        full, fitted = image.size, _check_size(image.size, max_side, smallest)
         # JPEG decodes at 1/2, 1/4 or 1/8 for less; twice the final size leaves the look to Lanczos.
         drafted = fitted != full and image.draft(None, (2 * fitted[0], 2 * fitted[1]))
         image.load()

@@ -14,6 +14,8 @@ from unica.errors import UnicaError
 # click's ClickException, by a way that holds for typers that import click and for those that carry it inside.
 _BadWords = cast(type[Exception], typer.BadParameter.__mro__[2])
 
+_INTERRUPTED = 130  # typer's code of a Ctrl-C
+
 app = typer.Typer(
     name="unica",
     help="New pictures from one picture: variations of any size, with nothing to train.",
@@ -26,7 +28,10 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line: 0 done, 2 something the user can mend, 130 interrupted."""
     try:
-        raise SystemExit(app(standalone_mode=False) or 0)
+        code = app(standalone_mode=False) or 0
+        if code == _INTERRUPTED:  # before there was anything that could say more
+            typer.echo("unica: interrupted; no picture was finished.", err=True)
+        raise SystemExit(code)
     except _BadWords as error:
         _usage(str(getattr(error, "format_message", error.__str__)()))
     except UnicaError as error:

@@ -13,7 +13,7 @@ def describe(path: Path) -> str:
     text = {key: _printable(value) for key, value in read_text(path).items()}
     command = _command(text.get("unica:command", ""))
     if not command:
-        picture = load(path)
+        picture = load(path, smallest=1)
         kind = "gray" if picture.pixels.shape[0] == 1 else "colour"
         alpha = ", with transparency" if picture.alpha is not None else ""
         width, height = picture.size

@@ -25,7 +25,7 @@ class Recipe:
 
     # The coarsest level decides the layout: an exact, stochastic chain whose patches shrink with the noise.
     coarsest_area: int = 3072
-    steps: int = 36
+    steps: int = 28
     high: float = 8.0  # sigma at which the chain starts ...
     low: float = 0.03  # ... and ends
     widest: int = 19  # patch at the start ...
@@ -38,7 +38,7 @@ class Recipe:
     fine_steps: int = 2
     window: float = 1.5  # std of the averaging window of the first step; the last one commits to single patches
     passes: int = 2
-    jitter: int = 2
+    jitter: int = 0  # random candidates: seams get fewer pixels of error, and more of them
     reach: int = 2
     decay: float = 0.1  # seams are healed over about 1 / sqrt(decay) pixels
     exact_until: float = 0.3  # sigma below which choices are made, and the coarsest level is searched as well

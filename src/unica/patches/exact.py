@@ -120,9 +120,12 @@ def _sinkhorn(weights: Float[Tensor, "h w k"], inner: tuple[slice, slice], round
 
 
 def _blocks(height: int, width: int, halo: int, keys: int) -> list[tuple[slice, slice]]:
-    side = max(int((_BLOCK / keys) ** 0.5) - 2 * halo, 8)
-    rows = [slice(i, min(i + side, height)) for i in range(0, height, side)]
-    columns = [slice(j, min(j + side, width)) for j in range(0, width, side)]
+    """Square ones, or longer where the canvas is low: the fewer there are, the better balance works."""
+    patches = _BLOCK // keys
+    tall = min(height, max(math.isqrt(patches) - 2 * halo, 8))
+    wide = max(patches // (tall + 2 * halo) - 2 * halo, 8)
+    rows = [slice(i, min(i + tall, height)) for i in range(0, height, tall)]
+    columns = [slice(j, min(j + wide, width)) for j in range(0, width, wide)]
     return [(r, c) for r in rows for c in columns]
 
 

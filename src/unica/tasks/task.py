@@ -87,6 +87,8 @@ def canvas(
         raise UnicaError("give a size or a stretch, not both")
     width, height = size or model.picture.size
     if stretch is not None:
+        if not all(0 < by < LARGEST_SIDE for by in stretch):
+            raise UnicaError(f"stretch must be two numbers above zero and below {LARGEST_SIDE}, not {stretch}")
         width, height = round(width * stretch[0]), round(height * stretch[1])
     if min(width, height) < 16:
         raise UnicaError(f"a picture of {width}x{height} is too small; both sides must be at least 16 pixels")

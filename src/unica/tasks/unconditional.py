@@ -11,6 +11,9 @@ from unica.model import Model
 from unica.tasks.task import Frame, Task, canvas, draw
 
 
+LARGEST_COUNT = 10**6
+
+
 def _sample(
     model: Model,
     count: int = 1,
@@ -20,10 +23,10 @@ def _sample(
     tile: str = "",
 ) -> Iterator[Frame]:
     """`size` is (width, height); `stretch` multiplies the source's; `tile` makes the edges of an axis meet."""
-    if count < 1:
-        raise UnicaError(f"count must be at least 1, not {count}")
-    if not 0 <= seed < 2**63 - count:
-        raise UnicaError(f"seed must be a whole number from 0 up, not {seed}")
+    if not 1 <= count <= LARGEST_COUNT:
+        raise UnicaError(f"count must lie between 1 and {LARGEST_COUNT}, not {count}")
+    if not 0 <= seed < 2**63 - LARGEST_COUNT:
+        raise UnicaError(f"seed must be a whole number from 0 up, and not astronomical: not {seed}")
     levels = model.levels(canvas(model, size, stretch), _axes(tile))
     return draw(model, levels, count, seed, start=model.initial(levels[0]))
 

@@ -10,7 +10,6 @@ from unica.errors import UnicaError
 from unica.model import Model
 from unica.tasks.task import Frame, Task, canvas, draw
 
-
 LARGEST_COUNT = 10**6
 
 

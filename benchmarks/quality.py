@@ -80,8 +80,8 @@ def score(source: Tensor, samples: Tensor, lpips: Lpips, stem: nn.Module, limit:
     reference = frechet_features(source, stem)
     outputs = samples.split(1)
     return {
-        "lpips": lpips.mean_pairwise(samples),
-        "pixel_diversity": pixel_diversity(samples, source),
+        "lpips": lpips.mean_pairwise(outputs),
+        "pixel_diversity": pixel_diversity(outputs, source),
         "faithfulness": fmean(patch_distance(output, source, limit=limit) for output in outputs),
         "faithfulness_mean": fmean(mean_patch_distance(output, source, limit=limit) for output in outputs),
         "coverage": fmean(patch_distance(source, output, limit=limit) for output in outputs),

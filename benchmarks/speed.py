@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ from torch import Tensor
 
 import unica
 from unica.diffusion import seeded
+from unica.machine import peak_memory_mb
 from unica.patches import Edges, posterior
 from unica.pyramid import Scale, pyramid
 
@@ -47,10 +47,6 @@ def timed(model: unica.Model, **words: object) -> tuple[float, float, float]:
         if frame.state.level == 0:
             coarse = now
     return first, coarse, time.perf_counter() - began - coarse
-
-
-def peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def exact(image: Image.Image) -> Table:
@@ -123,7 +119,14 @@ def _row(table: Table, name: str, model: unica.Model, pixels: int, **words: obje
     total = coarse + fine
     cells = [
         f"{v:.{d}f}"
-        for v, d in ((mega, 2), (coarse, 1), (fine, 1), (total / mega, 1), (fine / mega, 2), (peak_mb(), 0))
+        for v, d in (
+            (mega, 2),
+            (coarse, 1),
+            (fine, 1),
+            (total / mega, 1),
+            (fine / mega, 2),
+            (peak_memory_mb() or 0.0, 0),
+        )
     ]
     Console(stderr=True).print(name, *cells)  # large rows take minutes
     table.add_row(name, *cells)

@@ -92,16 +92,16 @@ def test_lpips_is_the_published_formula(lpips: Lpips) -> None:
 def test_mean_pairwise_is_the_mean_over_pairs(lpips: Lpips) -> None:
     samples = torch.cat([photo(0, 3, 3, 64, 72), noise(1, 2, 3, 64, 72)])
     pairs = [lpips(samples[i : i + 1], samples[j : j + 1]).item() for i, j in combinations(range(5), 2)]
-    assert lpips.mean_pairwise(samples) == pytest.approx(sum(pairs) / len(pairs), rel=1e-4)
+    assert lpips.mean_pairwise(samples.split(1)) == pytest.approx(sum(pairs) / len(pairs), rel=1e-4)
 
 
 @needs_weights
 def test_identical_images_have_no_lpips(lpips: Lpips) -> None:
     x = photo(0, 1, 3, 64, 64)
     assert lpips(x, x).item() == 0
-    assert lpips.mean_pairwise(x.expand(4, -1, -1, -1)) == pytest.approx(0, abs=1e-9)
+    assert lpips.mean_pairwise(x.expand(4, -1, -1, -1).split(1)) == pytest.approx(0, abs=1e-9)
     with pytest.raises(ValueError, match="two samples"):
-        lpips.mean_pairwise(x)
+        lpips.mean_pairwise(x.split(1))
 
 
 @needs_weights
@@ -119,14 +119,16 @@ def test_gray_is_three_equal_channels(lpips: Lpips) -> None:
 @given(seeds, factors, st.floats(-1, 1))
 def test_pixel_diversity_is_relative_to_the_source(seed: int, factor: float, shift: float) -> None:
     samples, source = noise(seed, 4, 3, 6, 5), noise(seed + 1, 1, 3, 7, 9)
-    before = pixel_diversity(samples, source)
-    assert pixel_diversity(samples * factor + shift, source * factor + shift) == pytest.approx(before, rel=1e-3)
-    assert pixel_diversity(samples[:1].expand(3, -1, -1, -1), source) == pytest.approx(0, abs=1e-6)
+    before = pixel_diversity(samples.split(1), source)
+    assert pixel_diversity((samples * factor + shift).split(1), source * factor + shift) == pytest.approx(
+        before, rel=1e-3
+    )
+    assert pixel_diversity([samples[:1]] * 3, source) == pytest.approx(0, abs=1e-6)
 
 
 def test_pixel_diversity_of_two_opposite_pictures() -> None:
     source = torch.tensor([-1.0, 1.0]).expand(1, 3, 4, 2)
-    assert pixel_diversity(torch.cat([source, -source]), source) == pytest.approx(1)
+    assert pixel_diversity([source, -source], source) == pytest.approx(1)
 
 
 @laws

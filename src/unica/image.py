@@ -4,11 +4,12 @@ No other module of the package touches Pillow. Whatever a file is (palette, CMYK
 returns gray or sRGB the right way up; whatever is wrong with it is a `UnicaError` of one sentence.
 """
 
+import base64
 import io
 import os
 import re
-import secrets
 import struct
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,13 +20,14 @@ from typing import BinaryIO, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from PIL import ExifTags, Image, ImageFile
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from unica.errors import UnicaError
+from unica.files import whole_file
 
 Resampling = Literal["bilinear", "bicubic", "lanczos"]
 
@@ -35,6 +37,8 @@ _SMALLEST = 32  # pixels of the shorter side of a picture
 
 # What `load` opens. Not every format of Pillow's: some of them run other programs (EPS starts Ghostscript).
 _FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "JPEG2000", "PPM")
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".gif", ".bmp", ".jp2", ".ppm", ".pgm")
 
 # Pillow's modes -> the ones that are worked with below. "P" and the 16-bit ones ("I...") are handled apart.
 _PLAIN = {mode: mode for mode in ("L", "LA", "RGB", "RGBA", "CMYK")}
@@ -114,22 +118,40 @@ def to_pil(pixels: Float[Tensor, "c h w"], alpha: Float[Tensor, "1 h w"] | None 
 
 def save_png(image: Image.Image, path: str | os.PathLike[str], text: Mapping[str, str] = {}) -> None:
     """Writes a PNG with its text chunks, in their order: the whole file or, whatever happens, none of it."""
-    path = Path(path)
-    unfinished = path.parent / f".{secrets.token_hex(8)}.unfinished"
     chunks = PngInfo()
     for key, value in text.items():
         # A file name that is not UTF-8 reaches Python with lone surrogates, which no text chunk can hold.
         chunks.add_text(key, value.encode("utf-8", "replace").decode())
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(unfinished, "xb") as file:
-                image.save(file, "PNG", pnginfo=chunks)
-            os.replace(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    except OSError as error:
-        raise UnicaError(f"{path} cannot be written: {_reason(error)}.") from error
+    with _writing(Path(path)) as file:
+        image.save(file, "PNG", pnginfo=chunks)
+
+
+def save_rgb16(planes: Int[Tensor, "3 h w"], path: str | os.PathLike[str]) -> None:
+    """Writes whole numbers from 0 to 65535 as a PNG of 16 bits a channel, which Pillow cannot."""
+    pixels = planes.permute(1, 2, 0).numpy().astype(">u2")
+    height, width = pixels.shape[:2]
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)  # no filter
+    head = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    with _writing(Path(path)) as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        for name, data in parts:
+            file.write(struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)))
+
+
+def data_uri(image: Image.Image, longest: int) -> str:
+    """The picture as a web page holds it, with no side longer than `longest`."""
+    small = image.copy()
+    small.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    small.save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def write_text(text: str, path: str | os.PathLike[str]) -> None:
+    """Writes a text file, whole or not at all."""
+    with _writing(Path(path)) as file:
+        file.write(text.encode())
 
 
 def read_text(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -173,6 +195,15 @@ def contact_sheet(pictures: Sequence[Image.Image], columns: int | None = None, g
         shown = Image.fromarray(_eight_bits(picture)) if picture.mode[0] == "I" else picture
         sheet.paste(shown.convert(mode), (left, top))
     return sheet
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[BinaryIO]:
+    try:
+        with whole_file(path) as file:
+            yield file
+    except OSError as error:
+        raise UnicaError(f"{path} cannot be written: {_reason(error)}.") from error
 
 
 @contextmanager

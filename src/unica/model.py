@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from unica.diffusion import Axes, Level, upsample
@@ -60,12 +60,12 @@ class Model:
         rows, columns = self.scales[level.index].size
         return height * width * rows * columns / 60
 
-    def alpha(self, denoiser: PatchDenoiser) -> Float[Tensor, "1 h w"] | None:
+    def alpha(self, origins: Int[Tensor, "h w 2"]) -> Float[Tensor, "1 h w"] | None:
         """The transparency that the pixels of the finished picture have where they come from."""
         alpha = self.scales[-1].alpha
         if alpha is None:
             return None
-        rows, columns = denoiser.origins().long().unbind(-1)
+        rows, columns = origins.long().unbind(-1)
         return alpha[:, rows, columns]
 
 

@@ -93,6 +93,9 @@ def sample(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bf16: of matrix products on accelerators.")] = "auto",
     sheet: Annotated[bool, typer.Option("--sheet", help="Also write a contact sheet.")] = False,
+    provenance: Annotated[
+        bool, typer.Option("--provenance", help="Also write where in the source each pixel comes from.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One machine-readable line on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing.")] = False,
 ) -> None:
@@ -102,7 +105,51 @@ def sample(
     request = Request(
         image, count, size, stretch, seed, engine, output, diversity, patch, levels, max_side, tile, device, precision
     )
-    draw_and_save(request, sheet, json, quiet)
+    draw_and_save(request, sheet, provenance, json, quiet)
+
+
+@app.command("eval")
+def evaluate(
+    image: Annotated[Path, typer.Argument(help="The one picture that the samples were made from.")],
+    samples: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
+    weights: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Networks' weights are here: nothing is downloaded.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a report with the pictures.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Everything, as JSON on stdout, instead of the table.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Measure pictures made from one picture: diversity, fidelity, quality, and how much is copied."""
+    from unica.cli.evaluate import evaluate_and_show
+
+    evaluate_and_show(image, samples, weights, html, json, quiet)
+
+
+@app.command()
+def bench(
+    folder: Annotated[Optional[Path], typer.Argument(help="A folder of images.")] = None,  # noqa: UP045
+    engine: Annotated[list[str] | None, typer.Option(help="Which engine; may be repeated (default: all).")] = None,
+    external: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=DIR", help="Score another method's pictures too, DIR/<image>/*.png; may be repeated."
+        ),
+    ] = None,
+    compare: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Put earlier results beside; may be repeated.")
+    ] = None,
+    count: Annotated[int, typer.Option("-n", "--count", help="Samples of each image.")] = 50,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where results go.")] = Path("results"),
+    weights: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Networks' weights are here: nothing is downloaded.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Everything, as JSON on stdout, instead of tables.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Draw from and measure a whole folder of images. What is done is not done again."""
+    from unica.cli.bench import run_and_show
+
+    run_and_show(folder, engine or [], external or [], compare or [], count, output, weights, json, quiet)
 
 
 @app.command()

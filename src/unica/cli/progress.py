@@ -38,7 +38,7 @@ class _Bar(_Lines):
 
 
 @contextmanager
-def reporter(quiet: bool, count: int) -> Iterator[Progress]:
+def reporter(quiet: bool, count: int, verb: str = "drawing") -> Iterator[Progress]:
     """The progress that fits where stderr goes to."""
     console = Console(stderr=True)
     if quiet:
@@ -46,6 +46,6 @@ def reporter(quiet: bool, count: int) -> Iterator[Progress]:
     elif not console.is_terminal:
         yield _Lines(console)
     else:
-        columns = (TextColumn("drawing"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+        columns = (TextColumn(verb), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
         with RichProgress(*columns, console=console, transient=True) as bar:
-            yield _Bar(console, bar, bar.add_task("drawing", total=count))
+            yield _Bar(console, bar, bar.add_task(verb, total=count))

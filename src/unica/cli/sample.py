@@ -16,8 +16,10 @@ from typing import Any
 import unica
 from unica.cli.progress import Progress, reporter
 from unica.errors import UnicaError
-from unica.image import contact_sheet, save_png
+from unica.image import contact_sheet, save_png, to_pil
+from unica.machine import peak_memory_mb
 from unica.model import Model
+from unica.provenance import key, overview, save_map
 from unica.tasks import Frame
 
 ENGINES = ("instant",)
@@ -44,17 +46,19 @@ class Request:
     precision: str
 
 
-def draw_and_save(request: Request, sheet: bool, as_json: bool, quiet: bool) -> None:
+def draw_and_save(request: Request, sheet: bool, provenance: bool, as_json: bool, quiet: bool) -> None:
     """Write every picture the moment it is done; report on stderr, and as JSON on stdout if asked to."""
     began = time.perf_counter()
     pictures: list[dict[str, Any]] = []
     with _interruptible(pictures):
-        report = _draw(request, sheet, quiet, began, pictures)
+        report = _draw(request, sheet, provenance, quiet, began, pictures)
     if as_json:
         print(json.dumps(report))
 
 
-def _draw(request: Request, sheet: bool, quiet: bool, began: float, pictures: list[dict[str, Any]]) -> dict[str, Any]:
+def _draw(
+    request: Request, sheet: bool, provenance: bool, quiet: bool, began: float, pictures: list[dict[str, Any]]
+) -> dict[str, Any]:
     """The report of the whole run; `pictures` grows by each one that is written."""
     if request.engine not in ENGINES:
         raise UnicaError(f"engine must be {' or '.join(ENGINES)}, not {request.engine}")
@@ -69,14 +73,14 @@ def _draw(request: Request, sheet: bool, quiet: bool, began: float, pictures: li
     images = [] if sheet else None  # only a sheet needs them again
     with reporter(quiet, request.count) as progress:
         _say_if_shrunk(model, request, progress)
-        report = _run(request, model, frames, progress, began, pictures, images)
+        report = _run(request, model, frames, provenance, progress, began, pictures, images)
         if images:
             path = request.output / f"{model.picture.name}-sheet.png"
             save_png(contact_sheet(images), path)
             report["sheet"] = str(path)
             progress.say(f"{path}")
     report["seconds"] = round(time.perf_counter() - began, 3)
-    report["peak_memory_mb"] = _peak_memory()
+    report["peak_memory_mb"] = peak_memory_mb()
     return report
 
 
@@ -108,6 +112,7 @@ def _run(
     request: Request,
     model: Model,
     frames: Iterable[Frame],
+    provenance: bool,
     progress: Progress,
     began: float,
     pictures: list[dict[str, Any]],
@@ -128,6 +133,8 @@ def _run(
             seconds = time.perf_counter() - started
             started = time.perf_counter()
             pictures.append({"path": str(path), "seed": frame.seed, "seconds": round(seconds, 3)})
+            if provenance and frame.origins is not None:
+                pictures[-1] |= _save_provenance(model, frame.origins, path)
             if images is not None:
                 images.append(image)
             progress.say(f"{path}  ({seconds:.1f} s)")
@@ -142,6 +149,16 @@ def _run(
         "seconds_per_picture": round(sum(p["seconds"] for p in pictures) / len(pictures), 3),
         "first_preview_seconds": round(preview or 0.0, 3),
     }
+
+
+def _save_provenance(model: Model, origins: Any, path: Path) -> dict[str, str]:
+    """Where every pixel comes from: a map for programs, an overview beside the source for people."""
+    source = model.picture.pixels
+    where = {"map": path.with_suffix(".map.png"), "overview": path.with_suffix(".overview.png")}
+    save_map(origins, where["map"])
+    shown = overview(origins, (source.shape[1], source.shape[2]))
+    save_png(contact_sheet([to_pil(key(source)), to_pil(shown)], columns=2), where["overview"])
+    return {name: str(path) for name, path in where.items()}
 
 
 def _chunks(request: Request, model: Model, frame: Frame, size: tuple[int, int]) -> dict[str, str]:
@@ -199,12 +216,3 @@ def _say_if_shrunk(model: Model, request: Request, progress: Progress) -> None:
     if model.picture.original_size != model.picture.size:
         (w0, h0), (w, h) = model.picture.original_size, model.picture.size
         progress.say(f"{request.image} is {w0}x{h0}; working at {w}x{h} (--max-side {request.max_side})")
-
-
-def _peak_memory() -> float | None:
-    if sys.platform == "win32":  # which has no such measure in the standard library
-        return None
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)

@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 
-def pixel_diversity(samples: Float[Tensor, "b c h w"], source: Float[Tensor, "1 c y x"]) -> float:
+class Spread:
+    """The mean and the squared deviations from it of tensors that come one at a time (Welford 1962)."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean: Tensor | float = 0.0
+        self.squares: Tensor | float = 0.0
+
+    def add(self, x: Tensor) -> None:
+        self.count += 1
+        off = x - self.mean
+        self.mean = self.mean + off / self.count
+        self.squares = self.squares + off * (x - self.mean)
+
+    def variance(self, correction: int) -> Tensor:
+        return torch.as_tensor(self.squares) / (self.count - correction)
+
+
+def pixel_diversity(samples: Iterable[Float[Tensor, "b c h w"]], source: Float[Tensor, "1 c y x"]) -> float:
     """std over samples of each gray pixel, averaged over pixels, over the std of the source's gray pixels.
 
     "SinGAN" (Shaham et al., ICCV 2019), Sec. 3.1. Both are population deviations (divided by n).
     """
-    spread = _gray(samples).std(dim=0, correction=0).mean()
-    return (spread / _gray(source).std(correction=0)).item()
+    spread = Spread()
+    for batch in samples:
+        for gray in _gray(batch):
+            spread.add(gray)
+    return (spread.variance(0).sqrt().mean() / _gray(source).std(correction=0)).item()
 
 
 def sharpness(output: Float[Tensor, "b c h w"], source: Float[Tensor, "1 c y x"]) -> float:

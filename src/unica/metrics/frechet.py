@@ -67,6 +67,22 @@ def frechet_distance(
     return max(distance.item(), 0.0)
 
 
+def frechet_of_features(ours: Float[Tensor, "n d"], theirs: Float[Tensor, "m d"]) -> float:
+    """The Fréchet distance of the Gaussians fit to two sets of features.
+
+    With A, B the centred features over √(n − 1), C₁ = AᵀA and C₂ = BᵀB, the cross term tr (C₁C₂)^½ is the sum of the
+    singular values of ABᵀ: small where there are fewer features than dimensions.
+    """
+    if min(len(ours), len(theirs)) > ours.shape[1]:
+        fits = (Gaussian(x.mean(dim=0), x.T.cov()) for x in (ours.double(), theirs.double()))
+        return frechet_distance(*(part for fit in fits for part in fit))
+    mu1, mu2 = ours.double().mean(dim=0), theirs.double().mean(dim=0)
+    a, b = (x.double() - mu for x, mu in ((ours, mu1), (theirs, mu2)))
+    a, b = (x / max(len(x) - 1, 1) ** 0.5 for x in (a, b))
+    cross = torch.linalg.svdvals(a @ b.T).sum()
+    return max(((mu1 - mu2).square().sum() + a.square().sum() + b.square().sum() - 2 * cross).item(), 0.0)
+
+
 def single_image_frechet(output: Float[Tensor, "b c h w"], source: Float[Tensor, "k d y x"], stem: nn.Module) -> float:
     return frechet_distance(*frechet_features(output, stem), *frechet_features(source, stem))
 

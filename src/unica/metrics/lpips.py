@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from unica.metrics.diversity import Spread
 
 # ImageNet's channel means and deviations, carried over from [0, 1] to [-1, 1].
 SHIFT = (-0.030, -0.088, -0.188)
@@ -46,6 +48,22 @@ class Lpips(nn.Module):
     def load(cls, path: str | Path) -> Lpips:
         return cls(torch.load(path, map_location="cpu", weights_only=True))
 
+    @classmethod
+    def from_published(cls, trunk: str | Path, lin: str | Path) -> Lpips:
+        """From torchvision's AlexNet and the authors' linear layers, as both are published."""
+        alexnet, lins = (torch.load(path, map_location="cpu", weights_only=True) for path in (trunk, lin))
+        convs = [
+            {
+                "weight": alexnet[f"features.{i}.weight"],
+                "bias": alexnet[f"features.{i}.bias"],
+                "stride": s,
+                "padding": p,
+            }
+            for i, s, p in ((0, 4, 2), (3, 1, 2), (6, 1, 1), (8, 1, 1), (10, 1, 1))
+        ]
+        weights = [lins[f"lin{n}.model.1.weight"] for n in range(5)]
+        return cls({"trunk": convs, "pool_before": [False, True, True, False, False], "lin": weights})
+
     def embed(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         x = (images.expand(-1, 3, -1, -1) - self.shift) / self.scale
         parts = []
@@ -59,15 +77,18 @@ class Lpips(nn.Module):
         return (self.embed(x) - self.embed(y)).square().sum(dim=1)
 
     @torch.no_grad()
-    def mean_pairwise(self, samples: Float[Tensor, "b c h w"]) -> float:
+    def mean_pairwise(self, samples: Iterable[Float[Tensor, "b c h w"]]) -> float:
         """The mean distance over all pairs of two or more samples.
 
         The mean of |e_i − e_j|² over pairs is twice the unbiased variance of the embeddings.
         """
-        if len(samples) < 2:
+        spread = Spread()
+        for batch in samples:
+            for sample in batch.split(1):
+                spread.add(self.embed(sample))
+        if spread.count < 2:
             raise ValueError("a mean over pairs needs two samples or more")
-        embeddings = torch.cat([self.embed(sample[None]) for sample in samples])
-        return 2 * embeddings.var(dim=0).sum().item()
+        return 2 * spread.variance(1).sum().item()
 
 
 def _layer(pool: bool, weight: Tensor, bias: Tensor, stride: int, padding: int) -> nn.Sequential:

@@ -17,6 +17,7 @@ from torch import Tensor
 SCALES = (1.0, 0.5, 0.25)
 QUERIES, KEYS = 1024, 2048  # a block of the distance matrix: 8 MiB
 COORDINATES = 16  # principal ones, kept in a sketch of a patch
+SAMPLE = 32  # blocks that the principal coordinates are found from
 ROUNDING = 1e-5  # of the lower bound, relative to |q|²
 
 
@@ -38,11 +39,11 @@ def nearest_patch_distances(
     centre = source.mean(dim=(0, 2, 3), keepdim=True)  # smaller numbers, same distances
     distances = []
     for scale in scales:
-        ours, theirs = (_windows(_shrink(image - centre, scale), patch) for image in (queries, source))
+        ours, theirs = (_windows(shrink(image - centre, scale), patch) for image in (queries, source))
         count = ours[..., 0, 0, 0].numel()
         drawn = torch.arange(count) if limit is None else torch.randperm(count, generator=generator)[:limit]
         rows = ours[torch.unravel_index(drawn.to(ours.device), ours.shape[:3])]
-        distances.append(_nearest(rows.flatten(1), theirs.reshape(-1, rows[0].numel())).sqrt())
+        distances.append(_nearest(rows.flatten(1), _bands(theirs)).sqrt())
     return distances
 
 
@@ -72,7 +73,7 @@ def mean_patch_distance(
     return torch.stack([d.mean() for d in distances]).mean().item()
 
 
-def _shrink(images: Float[Tensor, "b c h w"], scale: float) -> Float[Tensor, "b c y x"]:
+def shrink(images: Float[Tensor, "b c h w"], scale: float) -> Float[Tensor, "b c y x"]:
     if scale == 1:
         return images
     size = [max(1, round(side * scale)) for side in images.shape[-2:]]
@@ -85,12 +86,22 @@ def _windows(images: Float[Tensor, "b c h w"], size: int) -> Float[Tensor, "b y 
     return images.unfold(2, size, 1).unfold(3, size, 1).movedim(1, 3)
 
 
-def _nearest(queries: Float[Tensor, "n d"], keys: Float[Tensor, "m d"]) -> Float[Tensor, " n"]:
-    """min_j mean((q_i − k_j)²) over all keys, block by block, so that memory does not grow with n · m."""
-    basis = torch.linalg.eigh(keys.mT @ keys).eigenvectors[:, -COORDINATES:]
-    blocks = list(zip(keys.split(KEYS), _sketch(keys, basis).split(KEYS), strict=True))
+def _bands(windows: Float[Tensor, "b y x c p p"]) -> list[Float[Tensor, "b _ x c p p"]]:
+    """Views of some KEYS patches each: unfolded all at once, a large picture fills the memory."""
+    return list(windows.split(max(1, KEYS // (windows.shape[0] * windows.shape[2])), dim=1))
+
+
+def _flat(band: Float[Tensor, "b _ x c p p"]) -> Float[Tensor, "m d"]:
+    return band.reshape(-1, band[0, 0, 0].numel())
+
+
+def _nearest(queries: Float[Tensor, "n d"], bands: Sequence[Float[Tensor, "b _ x c p p"]]) -> Float[Tensor, " n"]:
+    """min_j mean((q_i − k_j)²) over the patches of all bands, one after another."""
+    gram = torch.stack([keys.mT @ keys for keys in map(_flat, bands[:: max(1, len(bands) // SAMPLE)])]).sum(0)
+    basis = torch.linalg.eigh(gram).eigenvectors[:, -COORDINATES:]  # any basis is exact, this one is quick
+    blocks = [(band, _sketch(_flat(band), basis)) for band in bands]
     some = zip(queries.split(QUERIES), _sketch(queries, basis).split(QUERIES), strict=True)
-    return torch.cat([_search(query, sketch, blocks) for query, sketch in some]) / keys.shape[1]
+    return torch.cat([_search(query, sketch, blocks) for query, sketch in some]) / queries.shape[1]
 
 
 def _sketch(x: Float[Tensor, "n d"], basis: Float[Tensor, "d r"]) -> Float[Tensor, "n s"]:
@@ -106,7 +117,7 @@ def _sketch(x: Float[Tensor, "n d"], basis: Float[Tensor, "d r"]) -> Float[Tenso
 def _search(
     queries: Float[Tensor, "n d"], sketch: Float[Tensor, "n r"], blocks: Sequence[tuple[Tensor, Tensor]]
 ) -> Float[Tensor, " n"]:
-    """min_j |q_i − k_j|² over blocks of (keys, their sketch).
+    """min_j |q_i − k_j|² over blocks of (a band of keys, their sketch).
 
     The sketches give each block a candidate and a lower bound. Only the blocks whose bound is below the best
     candidate, a few in a hundred, are then searched in full. The result is exact.
@@ -114,12 +125,15 @@ def _search(
     nearest = torch.full_like(queries[:, 0], torch.inf)
     slack = ROUNDING * _square_norm(queries)
     bounds = []
-    for keys, short in blocks:
+    for band, short in blocks:
         bound, candidate = _closest(sketch, short)
-        nearest = nearest.minimum((queries - keys[candidate]).square().sum(dim=1))
+        nearest = nearest.minimum((queries - _flat(band)[candidate]).square().sum(dim=1))
         bounds.append(bound - slack)
-    for (keys, _), bound in zip(blocks, bounds, strict=True):
+    for (band, _), bound in zip(blocks, bounds, strict=True):
         (left,) = torch.where(bound < nearest)
+        if not len(left):
+            continue
+        keys = _flat(band)
         _, winner = _closest(queries[left], keys)
         exact = (queries[left] - keys[winner]).square().sum(dim=1)
         nearest[left] = nearest[left].minimum(exact)

@@ -2,5 +2,6 @@
 
 from unica.patches.denoiser import PatchDenoiser, Recipe
 from unica.patches.exact import Edges, Posterior, posterior
+from unica.patches.match import match
 
-__all__ = ["Edges", "PatchDenoiser", "Posterior", "Recipe", "posterior"]
+__all__ = ["Edges", "PatchDenoiser", "Posterior", "Recipe", "match", "posterior"]

@@ -14,6 +14,8 @@ from typing import Any, no_type_check
 import numba
 import numpy as np
 import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
 
 # Sums may be reordered for the vector unit, but nan and inf keep their meaning.
 _OPTIONS: dict[str, Any] = {
@@ -256,3 +258,40 @@ def heal_step(now, before, source, decay, omega, wrap_y, wrap_x, out, first, str
                     count += 1
                 last = before[c, i, j]
                 out[c, i, j] = last + omega * (total / (decay + count) - last)
+
+
+def component_sizes(mask: Bool[Tensor, "h w"]) -> Int[Tensor, "h w"]:
+    """For each pixel of the mask, how many pixels its connected region has (four neighbours); 0 elsewhere."""
+    sizes = np.zeros(mask.shape, np.int64)
+    _component_sizes(mask.numpy(), sizes.reshape(-1))
+    return torch.from_numpy(sizes)
+
+
+@numba.njit(**_OPTIONS)
+@no_type_check
+def _root(parent, p):
+    while parent[p] != p:
+        parent[p] = parent[parent[p]]
+        p = parent[p]
+    return p
+
+
+@numba.njit(**_OPTIONS)
+@no_type_check
+def _component_sizes(mask, sizes):
+    height, width = mask.shape
+    parent = np.arange(height * width)
+    for i in range(height):
+        for j in range(width):
+            if mask[i, j]:
+                here = i * width + j
+                if i and mask[i - 1, j]:
+                    parent[here] = _root(parent, here - width)
+                if j and mask[i, j - 1]:
+                    parent[_root(parent, here)] = _root(parent, here - 1)
+    for p in range(height * width):
+        if mask[p // width, p % width]:
+            sizes[_root(parent, p)] += 1
+    for p in range(height * width - 1, -1, -1):
+        if mask[p // width, p % width]:
+            sizes[p] = sizes[_root(parent, p)]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from unica.diffusion import Guide, Level, State, cascade, guided, seeded
@@ -31,6 +31,7 @@ class Frame:
     state: State
     bits: int
     alpha: Float[Tensor, "1 h w"] | None = field(default=None, repr=False)
+    origins: Int[Tensor, "h w 2"] | None = field(default=None, repr=False)  # row and column in the source; when `last`
 
     @property
     def last(self) -> bool:
@@ -75,8 +76,9 @@ def draw(
         done = 0.0
         for state in cascade(guided(denoiser, *guides()), levels, noise, (1, channels), start):
             done += efforts[state.level][state.step - 1]
-            alpha = model.alpha(denoiser) if state.last else None
-            yield Frame(index, seed + index, done / total, state, model.picture.bits, alpha)
+            origins = denoiser.origins() if state.last else None
+            alpha = None if origins is None else model.alpha(origins)
+            yield Frame(index, seed + index, done / total, state, model.picture.bits, alpha, origins)
 
 
 def canvas(

@@ -1,0 +1,114 @@
+"""An evaluation as one HTML file that needs nothing else: tables, the pictures, where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import NamedTuple
+
+from unica.evaluation.protocol import MEASURES, Evaluation, Measure
+
+COLUMNS = ("measure", "mean", "std", "median", "worst tenth", "better")
+
+_STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #1c1c1c }
+table { border-collapse: collapse; margin: 1rem 0 } td, th { padding: .2rem .8rem; text-align: right }
+td:first-child, th:first-child { text-align: left } tr.family td { font-weight: 600; padding-top: .8rem }
+.grid { display: flex; flex-wrap: wrap; gap: 1rem } figure { margin: 0; max-width: 32rem }
+figure img { max-width: 100%; image-rendering: auto } figcaption { font-size: 13px; color: #555 }
+.warning { background: #fff3cd; padding: .6rem 1rem } .absent { color: #777; font-size: 13px }
+@media (prefers-color-scheme: dark) { body { background: #161616; color: #ddd } figcaption, .absent { color: #999 }
+.warning { background: #4a3b00 } }
+"""
+
+
+class Figure(NamedTuple):
+    title: str
+    images: Sequence[str]  # data URIs
+    caption: str = ""
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Three decimals for what is small, fewer for what is large; a dash for what is not there."""
+    if value is None:
+        return "-"
+    return f"{value:.{digits if abs(value) < 10 else 1}f}"
+
+
+def verdict(result: Evaluation) -> str | None:
+    """What a reader of the scores must know first."""
+    if not result.near_copies:
+        return None
+    return (
+        f"{result.near_copies} of {len(result.names)} samples are near-copies: more than half of each is one verbatim"
+        " region of the source. Good fidelity says nothing about them."
+    )
+
+
+def caption(scores: Mapping[str, float]) -> str:
+    """The numbers of one sample, in a line."""
+    names = ("coherence", "niqe", "largest_copy", "sharpness", "repetition")
+    return ", ".join(f"{m.title} {number(scores[m.name])}" for m in MEASURES if m.name in names and m.name in scores)
+
+
+def rows(result: Evaluation) -> list[tuple[Measure, tuple[str, ...]]]:
+    """The table: for each measure there is, its cells under COLUMNS."""
+    return [
+        (
+            m,
+            (
+                m.title,
+                number(result.mean(m.name)),
+                number(result.deviation(m.name)),
+                number(result.median(m.name)),
+                _share(result.outliers(m.name)) if m.name.startswith("sifid") else "",
+                m.better,
+            ),
+        )
+        for m in MEASURES
+        if result.mean(m.name) is not None
+    ]
+
+
+def reasons(result: Evaluation) -> list[str]:
+    """Why what is not in the table is not there, a sentence each."""
+    groups: dict[str, list[str]] = {}
+    for name, why in result.absent.items():
+        groups.setdefault(why, []).append(name)
+    return [f"{', '.join(names)}: absent, {why.rstrip('.')}." for why, names in groups.items()]
+
+
+def html(result: Evaluation, figures: Sequence[Figure]) -> str:
+    warning = verdict(result)
+    parts = [
+        f"<!doctype html><meta charset=utf-8><title>unica eval: {escape(result.source)}</title><style>{_STYLE}</style>",
+        f"<h1>{escape(result.source)}</h1>",
+        f"<p>{len(result.names)} samples, protocol {escape(result.protocol)}</p>",
+        f"<p class=warning>{escape(warning)}</p>" if warning else "",
+        _table(result),
+        *(f"<p class=absent>{escape(reason)}</p>" for reason in reasons(result)),
+        "<div class=grid>",
+        *map(_figure, figures),
+        "</div>",
+    ]
+    return "\n".join(part for part in parts if part) + "\n"
+
+
+def _table(result: Evaluation) -> str:
+    lines, family = ["<tr>" + "".join(f"<th>{name}</th>" for name in COLUMNS) + "</tr>"], ""
+    for m, cells in rows(result):
+        if m.family != family:
+            family = m.family
+            lines.append(f"<tr class=family><td colspan={len(COLUMNS)}>{family}</td></tr>")
+        lines.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
+    return f"<table>{''.join(lines)}</table>"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"
+
+
+def _figure(figure: Figure) -> str:
+    images = "".join(f'<img src="{uri}" alt="{escape(figure.title)}">' for uri in figure.images)
+    words = escape(figure.title) + (f"<br>{escape(figure.caption)}" if figure.caption else "")
+    return f"<figure>{images}<figcaption>{words}</figcaption></figure>"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from itertools import count as numbers
 from pathlib import Path
 from statistics import fmean, median, stdev
 
@@ -14,7 +15,7 @@ from unica.cli.progress import reporter
 from unica.cli.sample import ENGINES
 from unica.errors import UnicaError
 from unica.evaluation import MEASURES, load_tools
-from unica.evaluation.bench import Method, Plan, Row, find_images, read_results, run
+from unica.evaluation.bench import RESULTS, Method, Plan, Row, find_images, read_results, run
 from unica.evaluation.plot import Point, scatter
 from unica.evaluation.report import number
 from unica.image import write_text
@@ -37,11 +38,14 @@ def run_and_show(
     """The tables on stdout; everything else in the output folder."""
     if folder is None and not compare:
         raise UnicaError("say which folder of images to work on, or which results to --compare")
-    tables = {str(path): read_results(path) for path in compare}
+    beside = [(path, read_results(path)) for path in compare]
+    tables: dict[str, list[Row]] = {}
     if folder is not None:
         methods = [_engine(name) for name in (engines or ([] if external else ENGINES))]
         plan = Plan(find_images(folder), [*methods, *map(_external, external)], _count(count), output)
-        tables = {str(output): _run(plan, weights, quiet), **tables}
+        tables[_label(output, tables)] = _run(plan, weights, quiet)
+    for path, rows in beside:
+        tables[_label(path, tables)] = rows
     if as_json:
         print(json.dumps({name: [row.as_json() for row in rows] for name, rows in tables.items()}))
         return
@@ -80,6 +84,13 @@ def _count(count: int) -> int:
     if not 1 <= count <= 10_000:
         raise UnicaError(f"-n must lie between 1 and 10000, not {count}")
     return count
+
+
+def _label(path: Path, taken: Container[str]) -> str:
+    """A short name of a result of its own: its folder's."""
+    name = path.resolve().parent.name if path.name == RESULTS else path.stem
+    names = (name if n == 1 else f"{name} {n}" for n in numbers(1))
+    return next(one for one in names if one not in taken)
 
 
 def _columns(tables: dict[str, list[Row]]) -> dict[str, list[Row]]:

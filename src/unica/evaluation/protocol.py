@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import isfinite
+from math import ceil, isfinite
 from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any, Literal, NamedTuple
@@ -29,6 +29,7 @@ from unica.metrics import (
 )
 from unica.metrics.inception import SMALLEST
 from unica.metrics.niqe import BLOCK
+from unica.metrics.patches import SCALES
 from unica.patches import match
 from unica.pyramid import Scale, level_sizes, pyramid
 
@@ -36,7 +37,10 @@ PROTOCOL = "unica-1"
 PATCHES = 1000  # looked at, a sample and a scale, by coherence and completeness
 COARSEST_AREA = 3072  # of the pyramid in which sources are searched
 WORST = 0.1  # the share of samples that is called outliers
-COPIED = 0.5  # a sample of which more than this is one verbatim region is a near-copy
+COPIED = 0.5  # a sample of which more than this is one verbatim region is a near-copy ...
+ALIKE = 0.1  # ... and so is one that is less than this LPIPS away from the source
+
+SMALLEST_SIDE = ceil(7 / min(SCALES))  # a patch must fit in the smallest scale
 
 Picture = Float[Tensor, "1 3 h w"]
 Family = Literal["diversity", "fidelity", "quality", "honesty"]
@@ -96,8 +100,9 @@ class Evaluation:
 
     @property
     def near_copies(self) -> int:
-        """How many samples are one verbatim region of the source, for the most part."""
-        return sum(share > COPIED for share in self.each["largest_copy"])
+        """How many samples are one verbatim region of the source for the most part, or look just like it."""
+        away = self.each.get("lpips_source", [1.0] * len(self.names))
+        return sum(share > COPIED or d < ALIKE for share, d in zip(self.each["largest_copy"], away))
 
     def mean(self, name: str) -> float | None:
         """The measure's one number: of the set, or the mean over samples."""
@@ -129,7 +134,7 @@ class Evaluation:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Evaluation:
         names = ("source", "size", "names", "each", "whole", "absent", "protocol")
-        return cls(**{name: data[name] for name in names})
+        return cls(**{**{name: data[name] for name in names}, "size": tuple(data["size"])})
 
 
 @dataclass(frozen=True)
@@ -147,7 +152,7 @@ class Samples:
 
 def read(path: Path) -> Picture:
     """Three channels, as all measures see a picture; what is transparent counts as middle gray."""
-    picture = load(path, smallest=16)
+    picture = load(path, smallest=SMALLEST_SIDE)
     pixels = picture.pixels if picture.alpha is None else picture.pixels * picture.alpha
     return pixels.expand(3, -1, -1)[None]
 

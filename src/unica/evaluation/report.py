@@ -41,7 +41,7 @@ def verdict(result: Evaluation) -> str | None:
         return None
     return (
         f"{result.near_copies} of {len(result.names)} samples are near-copies: more than half of each is one verbatim"
-        " region of the source. Good fidelity says nothing about them."
+        " region of the source, or it looks just like it. Good fidelity says nothing about them."
     )
 
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from unica.patches.kernels import component_sizes
 
 PATCH = 7
-CONTRAST = 0.25  # a patch is verbatim if it differs by less than this share of its own contrast ...
-GRAY_LEVEL = 2 / 255  # ... or by less than one gray level
+CONTRAST = 0.5  # a patch is verbatim if it differs by less than this share of its own contrast ...
+GRAY_LEVELS = 4 * 2 / 255  # ... or by less than four gray levels: a JPEG of a copy is a copy
 LEAST = 1 / 64  # of the picture: smaller verbatim regions are what any patch method is made of
 TRANSLATIONS = 48  # the most frequent ones that are followed
 
@@ -30,7 +30,7 @@ class Copies(NamedTuple):
 def copies(output: Float[Tensor, "c h w"], source: Float[Tensor, "c y x"], field: Int[Tensor, "h w 2"]) -> Copies:
     """A verbatim region is connected, and equals the source under one translation.
 
-    "Equals": the RMSE of the patch around each pixel is below a quarter of the patch's own contrast, or one gray level.
+    "Equals": the RMSE of the patch around each pixel is below CONTRAST of the patch's deviation, or GRAY_LEVELS.
     The translations tried are the field's most frequent ones; a pixel belongs to the largest region there is.
     """
     height, width = output.shape[1:]
@@ -79,7 +79,7 @@ def _verbatim(
     here = (slice(*rows), slice(*columns))
     there = (slice(rows[0] + shift[0], rows[1] + shift[0]), slice(columns[0] + shift[1], columns[1] + shift[1]))
     error = _blur((output[(slice(None), *here)] - source[(slice(None), *there)]).square().mean(0)).sqrt()
-    same[here] = error <= (CONTRAST * contrast[here]).clamp(min=GRAY_LEVEL)
+    same[here] = error <= (CONTRAST * contrast[here]).clamp(min=GRAY_LEVELS)
     return same
 
 

@@ -1,8 +1,9 @@
-"""NIQE: how unlike a natural photograph a picture's local statistics are; no reference, lower is better.
+"""NIQE: how far the local statistics of one picture are from those of pristine photographs. Lower is better.
 
-"Making a 'Completely Blind' Image Quality Analyzer" (Mittal, Soundararajan & Bovik, 2013), step by step as the authors'
-MATLAB: luma of BT.601 from 16 to 235, blocks of 96 pixels at two scales, 18 features each. The model of pristine
-photographs is the authors', as BasicSR distributes it (Apache-2.0, `data/LICENSE.niqe`).
+"Making a 'Completely Blind' Image Quality Analyzer" (Mittal, Soundararajan and Bovik, IEEE Signal Processing
+Letters 2013), step by step as in the authors' MATLAB release and with their pristine model, which BasicSR
+distributes (Apache-2.0, `data/LICENSE.niqe`). The one difference is the gray picture, which is the luma of
+`rgb2ycbcr` and not of `rgb2gray`, as is usual in restoration.
 """
 
 from __future__ import annotations
@@ -17,98 +18,117 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from unica.metrics.frechet import Gaussian
+
 BLOCK = 96
-_LUMA = (65.481, 128.553, 24.966)
-_SHIFTS = ((0, 1), (1, 0), (1, 1), (1, -1))  # of the neighbours that are multiplied
+LUMA = (65481, 128553, 24966)  # of red, green and blue in 0..255, in 255 000ths above 16
+HALVING = (-3, -9, 29, 111, 111, 29, -9, -3)  # in 256ths: Keys' cubic with a = -½ at ±¼, ±¾, ±1¼ and ±1¾
+NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
+SHAPES = torch.arange(200, 10001, dtype=torch.float64) / 1000
+ROUNDING = 1e-9  # of a coefficient that is zero but for its arithmetic
 
 
-class _Pristine(NamedTuple):
-    mean: Float[Tensor, " d"]
-    cov: Float[Tensor, "d d"]
-    window: Float[Tensor, "k k"]
+class Pristine(NamedTuple):
+    model: Gaussian
+    window: Float[Tensor, "p p"]
+
+
+class Asymmetric(NamedTuple):
+    """Generalized Gaussians of density ∝ exp(−(|x| / β)^α), where β is `left` below zero and `right` above."""
+
+    shape: Float[Tensor, "*n"]
+    left: Float[Tensor, "*n"]
+    right: Float[Tensor, "*n"]
+
+
+@lru_cache(maxsize=1)
+def pristine() -> Pristine:
+    """The release's model of 125 photographs, and its window: 7x7, Gaussian, σ = 7/6."""
+    with (files("unica.metrics") / "data" / "niqe_pris_params.npz").open("rb") as file, np.load(file) as arrays:
+        names = ("mu_pris_param", "cov_pris_param", "gaussian_window")
+        mean, cov, window = (torch.from_numpy(arrays[name]) for name in names)
+    return Pristine(Gaussian(mean[0], cov), window)
 
 
 @torch.no_grad()
 def niqe(image: Float[Tensor, "1 c h w"]) -> float:
-    """√((μ₁ − μ₂)ᵀ ((Σ₁ + Σ₂) / 2)⁺ (μ₁ − μ₂)) of the features of the blocks and of pristine photographs.
+    """√((μ − ν)ᵀ ((C + D) / 2)⁺ (μ − ν)): from the Gaussian of the features of 96x96 blocks to the pristine one.
 
-    A picture of a single block has no covariance, and a flat block no features: neither then counts.
+    In float64, of 8-bit values. Pixels beyond the last whole block are not seen. A feature that a block is too
+    flat to have does not count in μ, nor that block in C. Where MATLAB would give NaN or worse, this does not:
+    C is zero of fewer than two blocks, and a feature that no block has is zero.
     """
-    rows, columns = (side // BLOCK for side in image.shape[-2:])
-    if not rows * columns:
-        raise ValueError(f"NIQE needs {BLOCK} pixels a side, not {image.shape[-1]}x{image.shape[-2]}")
-    pristine = _pristine()
-    luma = _luma(image)[..., : rows * BLOCK, : columns * BLOCK]
-    coarse = _half(_half(luma).mT).mT
-    features = torch.cat([_features(x, side, pristine.window) for x, side in ((luma, BLOCK), (coarse, BLOCK // 2))], 1)
-    mean = features.nanmean(0).nan_to_num()
-    whole = features[~features.isnan().any(1)]
-    cov = whole.T.cov() if len(whole) > 1 else torch.zeros_like(pristine.cov)
-    off = mean - pristine.mean
-    return (off @ torch.linalg.pinv((pristine.cov + cov) / 2, hermitian=True) @ off).clamp(min=0).sqrt().item()
+    if min(image.shape[-2:]) < BLOCK:
+        raise ValueError(f"no {BLOCK}x{BLOCK} block fits in {image.shape[-1]}x{image.shape[-2]} pixels")
+    model, window = pristine()
+    height, width = (side // BLOCK * BLOCK for side in image.shape[-2:])
+    gray = luma(image)[..., :height, :width]
+    pyramid = ((gray, BLOCK), (halved(gray), BLOCK // 2))
+    features = [block_features(_blocks(normalized(x, window), size)) for x, size in pyramid]
+    mean, cov = _gaussian(torch.cat(features, dim=1))
+    difference = mean - model.mean
+    square = difference @ torch.linalg.pinv((cov + model.cov) / 2, hermitian=True) @ difference
+    return square.clamp(min=0).sqrt().item()
 
 
-@lru_cache(maxsize=1)
-def _pristine() -> _Pristine:
-    with (files("unica.metrics") / "data" / "niqe_pris_params.npz").open("rb") as file, np.load(file) as data:
-        names = ("mu_pris_param", "cov_pris_param", "gaussian_window")
-        mean, cov, window = (torch.from_numpy(data[name]).double() for name in names)
-    return _Pristine(mean.flatten(), cov, window)
+def luma(image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 h w"]:
+    """Y in 16..235, of 8-bit values and itself rounded to one: in whole numbers, so that halves go up."""
+    values = (image.cpu().double().expand(-1, 3, -1, -1) * 127.5 + 127.5).round().clamp(0, 255)
+    weighted = torch.einsum("bchw,c->bhw", values, values.new_tensor(LUMA))[:, None]
+    return ((weighted + 127500) / 255000).floor() + 16
 
 
-def _luma(image: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 1 h w"]:
-    """Whole numbers, of the picture's 8-bit values."""
-    eight = ((image.double().expand(-1, 3, -1, -1) + 1) * 127.5).round().clamp(0, 255) / 255
-    weights = torch.tensor(_LUMA, dtype=torch.float64).view(3, 1, 1)
-    return ((eight * weights).sum(1, keepdim=True) + 16).round()
+def halved(images: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 y x"]:
+    """`imresize(images, 0.5)` of even sides: antialiased cubic, the picture mirrored at its borders."""
+    return _halved_width(_halved_width(images).mT).mT
 
 
-def _half(x: Float[Tensor, "1 1 h w"]) -> Float[Tensor, "1 1 h w2"]:
-    """Half the width as MATLAB's imresize has it: an antialiased cubic, the border mirrored."""
-    t = (torch.arange(8, dtype=torch.float64) - 3.5).abs() / 2
-    inner, outer = 1.5 * t**3 - 2.5 * t**2 + 1, -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
-    kernel = torch.where(t <= 1, inner, outer)
-    x = torch.cat([x[..., :3].flip(-1), x, x[..., -3:].flip(-1)], -1)
-    return F.conv2d(x, (kernel / kernel.sum()).view(1, 1, 1, 8), stride=(1, 2))
+def _halved_width(images: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 h x"]:
+    mirrored = torch.cat([images[..., :3].flip(-1), images, images[..., -3:].flip(-1)], dim=-1)
+    return F.conv2d(mirrored, images.new_tensor([[[HALVING]]]) / 256, stride=(1, 2))
 
 
-def _features(x: Float[Tensor, "1 1 h w"], side: int, window: Float[Tensor, "k k"]) -> Float[Tensor, "blocks 18"]:
-    """Of normalised pixels: the shape and scale of their distribution, and of products with four neighbours."""
-    blocks = F.unfold(_normalised(x, window), side, stride=side)[0].T.view(-1, side, side)
-    shape, left, right = _asymmetric(blocks)
-    columns = [shape, (left + right) / 2]
-    for shift in _SHIFTS:
-        shape, left, right = _asymmetric(blocks * blocks.roll(shift, (1, 2)))
-        centre = (right - left) * (torch.lgamma(2 / shape) - torch.lgamma(1 / shape)).exp()
-        columns += [shape, centre, left, right]
-    return torch.stack(columns, 1)
+def normalized(images: Float[Tensor, "b 1 h w"], window: Float[Tensor, "p p"]) -> Float[Tensor, "b 1 h w"]:
+    """(x − μ) / (σ + 1), with the local mean and deviation under the window: exactly 0 where it should be."""
+    padded = F.pad(images, [len(window) // 2] * 4, mode="replicate")
+    mean, square = (F.conv2d(x, window[None, None]) for x in (padded, padded.square()))
+    coefficients = (images - mean) / ((square - mean.square()).abs().sqrt() + 1)
+    return coefficients.where(coefficients.abs() > ROUNDING, 0)
 
 
-def _normalised(x: Float[Tensor, "1 1 h w"], window: Float[Tensor, "k k"]) -> Float[Tensor, "1 1 h w"]:
-    """(x − μ) / (σ + 1) with the local mean and deviation."""
-    pad = [window.shape[0] // 2] * 4
-
-    def blur(y: Tensor) -> Tensor:
-        return F.conv2d(F.pad(y, pad, mode="replicate"), window[None, None])
-
-    mean = blur(x)
-    return (x - mean) / ((blur(x * x) - mean * mean).abs().sqrt() + 1)
-
-
-def _asymmetric(blocks: Float[Tensor, "n k k"]) -> tuple[Tensor, Tensor, Tensor]:
-    """The asymmetric generalised Gaussian with the blocks' moments: its shape, left and right scale."""
-    x = blocks.flatten(1)
-    left, right = (_rms(x, side) for side in (x < 0, x > 0))
-    ratio = left / right
-    moments = x.abs().mean(1).square() / x.square().mean(1)
-    wanted = moments * (ratio**3 + 1) * (ratio + 1) / (ratio.square() + 1).square()
-    shapes = torch.arange(200, 10001, dtype=torch.float64) / 1000
-    of_shape = (2 * torch.lgamma(2 / shapes) - torch.lgamma(1 / shapes) - torch.lgamma(3 / shapes)).exp()
-    shape = shapes[(of_shape - wanted[:, None]).square().argmin(1)]
-    shape = torch.where(wanted.isnan(), torch.nan, shape)
-    scale = (0.5 * (torch.lgamma(1 / shape) - torch.lgamma(3 / shape))).exp()
-    return shape, left * scale, right * scale
+def block_features(blocks: Float[Tensor, "n p p"]) -> Float[Tensor, "n 18"]:
+    """Shape and mean scale of the coefficients; shape, mean and both scales of their products with a neighbour."""
+    shape, left, right = fit_asymmetric(blocks.flatten(1))
+    products = torch.stack([blocks * blocks.roll(shift, dims=(1, 2)) for shift in NEIGHBOURS], dim=1)
+    shapes, lefts, rights = fit_asymmetric(products.flatten(2))
+    means = (rights - lefts) * (torch.lgamma(2 / shapes) - torch.lgamma(1 / shapes)).exp()
+    pairs = torch.stack([shapes, means, lefts, rights], dim=-1)
+    return torch.cat([torch.stack([shape, (left + right) / 2], dim=-1), pairs.flatten(1)], dim=1)
 
 
-def _rms(x: Float[Tensor, "n k"], chosen: Tensor) -> Float[Tensor, " n"]:
-    return ((x.square() * chosen).sum(1) / chosen.sum(1)).sqrt()
+def fit_asymmetric(x: Float[Tensor, "*n p"]) -> Asymmetric:
+    """By moments: the shape α whose (E|x|)² / E x² = Γ(2/α)² / (Γ(1/α) Γ(3/α)) is nearest to that of the samples.
+
+    "Multiscale skewed heavy tailed model for texture analysis" (Lasmar, Stitou and Berthoumieu, ICIP 2009). The
+    scales are NaN, and the shape the least, where no sample is below zero or none above.
+    """
+    square = x.square()
+    left, right = ((square * side).sum(dim=-1).div(side.sum(dim=-1)).sqrt() for side in (x < 0, x > 0))
+    skew = left / right
+    ratio = x.abs().mean(dim=-1).square() / square.mean(dim=-1)
+    ratio = ratio * (skew**3 + 1) * (skew + 1) / (skew.square() + 1).square()
+    one, two, three = (torch.lgamma(k / SHAPES) for k in (1, 2, 3))
+    ratios = (2 * two - one - three).exp()
+    shape = SHAPES[torch.bucketize(ratio.nan_to_num(0), (ratios[1:] + ratios[:-1]) / 2)]
+    scale = ((torch.lgamma(1 / shape) - torch.lgamma(3 / shape)) / 2).exp()
+    return Asymmetric(shape, left * scale, right * scale)
+
+
+def _blocks(images: Float[Tensor, "b 1 h w"], size: int) -> Float[Tensor, "n p p"]:
+    return images.unfold(2, size, size).unfold(3, size, size).flatten(0, 3)
+
+
+def _gaussian(features: Float[Tensor, "n d"]) -> Gaussian:
+    complete = features[~features.isnan().any(dim=1)]
+    centred = complete - complete.mean(dim=0)
+    return Gaussian(features.nanmean(dim=0).nan_to_num(0), centred.T @ centred / max(len(complete) - 1, 1))

@@ -39,7 +39,7 @@ def nearest_patch_distances(
     centre = source.mean(dim=(0, 2, 3), keepdim=True)  # smaller numbers, same distances
     distances = []
     for scale in scales:
-        ours, theirs = (_windows(shrink(image - centre, scale), patch) for image in (queries, source))
+        ours, theirs = (windows(shrink(image - centre, scale), patch) for image in (queries, source))
         count = ours[..., 0, 0, 0].numel()
         drawn = torch.arange(count) if limit is None else torch.randperm(count, generator=generator)[:limit]
         rows = ours[torch.unravel_index(drawn.to(ours.device), ours.shape[:3])]
@@ -80,7 +80,7 @@ def shrink(images: Float[Tensor, "b c h w"], scale: float) -> Float[Tensor, "b c
     return F.interpolate(images, size, mode="bicubic", antialias=True)
 
 
-def _windows(images: Float[Tensor, "b c h w"], size: int) -> Float[Tensor, "b y x c p p"]:
+def windows(images: Float[Tensor, "b c h w"], size: int) -> Float[Tensor, "b y x c p p"]:
     if min(images.shape[-2:]) < size:
         raise ValueError(f"no {size}x{size} patch fits in {images.shape[-1]}x{images.shape[-2]} pixels")
     return images.unfold(2, size, 1).unfold(3, size, 1).movedim(1, 3)

@@ -1,0 +1,68 @@
+"""The network of FID without its weights: names, shapes and size, and the distance on its layers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from unica.metrics import Gaussian, Inception, frechet_distance, frechet_of_features, sifid
+
+
+@pytest.fixture(scope="module")
+def network() -> Inception:
+    torch.manual_seed(0)
+    return Inception()
+
+
+def picture(seed: int, height: int = 90, width: int = 110) -> Tensor:
+    return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+def test_it_is_the_published_network(network: Inception) -> None:
+    """Without its classifier InceptionV3 has 21,785,568 parameters."""
+    assert sum(p.numel() for p in network.parameters()) == 21_785_568
+    shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    assert shapes["Conv2d_1a_3x3.conv.weight"] == (32, 3, 3, 3)
+    assert shapes["Mixed_5b.branch_pool.conv.weight"] == (32, 192, 1, 1)
+    assert shapes["Mixed_6a.branch3x3dbl_3.bn.running_var"] == (96,)
+    assert shapes["Mixed_6c.branch7x7dbl_2.conv.weight"] == (160, 160, 7, 1)
+    assert shapes["Mixed_7a.branch7x7x3_4.conv.weight"] == (192, 192, 3, 3)
+    assert shapes["Mixed_7c.branch3x3dbl_3b.conv.weight"] == (384, 384, 3, 1)
+
+
+def test_the_layers_have_the_published_sizes(network: Inception) -> None:
+    shapes = {n: tuple(x.shape[1:]) for n, x in network(picture(0, 299, 299)).items()}
+    assert shapes == {64: (64, 73, 73), 192: (192, 35, 35), 768: (768, 17, 17), 2048: (2048, 8, 8)}
+
+
+def test_the_published_file_loads(network: Inception, tmp_path: Path) -> None:
+    state = {**network.state_dict(), "fc.weight": torch.zeros(1008, 2048), "fc.bias": torch.zeros(1008)}
+    torch.save(state, tmp_path / "weights.pth")
+    loaded = Inception.load(tmp_path / "weights.pth")
+    x = picture(1)
+    torch.testing.assert_close(loaded(x)[2048], network(x)[2048])
+
+
+def test_a_picture_is_no_distance_from_itself(network: Inception) -> None:
+    x, y = picture(1), picture(2, 100, 80)
+    assert all(d == pytest.approx(0, abs=1e-4) for d in sifid(x, x, network).values())
+    assert all(there > 0 for there in sifid(x, y, network).values())
+    assert sifid(x, y, network) == pytest.approx(sifid(y, x, network), rel=1e-6)
+
+
+def test_too_small_a_picture(network: Inception) -> None:
+    with pytest.raises(ValueError, match="75 pixels"):
+        network(picture(0, 60, 200))
+    assert network(picture(0, 75, 75))[2048].shape[-2:] == (1, 1)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(5, 9), (40, 6), (12, 12)])
+def test_few_features_give_the_same_distance(ours: int, theirs: int) -> None:
+    random = torch.Generator().manual_seed(ours)
+    a, b = (torch.randn(n, 12, generator=random, dtype=torch.float64) for n in (ours, theirs))
+    fits = [Gaussian(x.mean(0), x.T.cov()) for x in (a, b)]
+    expected = frechet_distance(*fits[0], *fits[1])
+    assert frechet_of_features(a, b) == pytest.approx(expected, rel=1e-6)

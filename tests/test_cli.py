@@ -154,6 +154,14 @@ def test_errors_are_exceptions_in_python(tmp_path: Path) -> None:
         package.open(tmp_path / "missing.png")
 
 
+def test_provenance_is_written_beside(photo: Path, tmp_path: Path) -> None:
+    inside("sample", photo, "-n", "1", "--provenance", "-q", "-o", tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "photo-0.png", "photo-0.map.png", "photo-0.overview.png"
+    }  # fmt: skip
+    assert Image.open(tmp_path / "out" / "photo-0.overview.png").size == (40 + 4 + 40, 32)
+
+
 @pytest.mark.parametrize(
     ("words", "names"),
     [

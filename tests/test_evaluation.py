@@ -22,7 +22,7 @@ from unica.evaluation.bench import Method, Plan, find_images, read_results, run
 from unica.evaluation.plot import Point, scatter
 from unica.evaluation.report import Figure, html, number, reasons, rows, verdict
 from unica.image import save_png, to_pil
-from unica.metrics import judge
+from unica.metrics import Inception, judge
 
 WEIGHTS = SHARED / "weights"
 
@@ -64,7 +64,7 @@ def test_a_copier_has_perfect_fidelity_and_is_found_out(source: Path, tmp_path: 
     for name in ("coherence", "completeness", "swd", "pixel_diversity"):
         assert result.mean(name) == pytest.approx(0, abs=1e-6)
     assert result.mean("largest_copy") == 1 and result.near_copies == 3
-    assert "3 of 3 samples are near-copies" in (verdict(result) or "")
+    assert "Near-copies: 3 of 3 samples" in (verdict(result) or "")
 
 
 def test_others_are_not(source: Path, samples: Path) -> None:
@@ -109,6 +109,16 @@ def test_networks_add_their_measures(source: Path, samples: Path) -> None:
     assert lpips is not None and result.mean("lpips_eq9") == pytest.approx(lpips * 3 / 1)  # N / (N - 2)
     assert result.mean("frechet_stem") is not None and len(result.each["lpips_source"]) == 3
     assert "pt_inception" in result.absent["sifid_64"]
+
+
+def test_sifid_is_there_with_its_network(tmp_path: Path) -> None:
+    source = write(tmp_path / "large.png", scenery(80, 90))
+    network = Inception()
+    result = evaluate(source, copy_of(source, tmp_path / "copies", 2), Tools(inception=network))
+    assert all(result.mean(f"sifid_{n}") == pytest.approx(0, abs=1e-4) for n in (64, 192, 768, 2048))
+    small = write(tmp_path / "small.png", scenery(40, 50))
+    seen = evaluate(small, copy_of(small, tmp_path / "small", 2), Tools(inception=network))
+    assert "75 pixels" in seen.absent["sifid_64"]
 
 
 def test_missing_weights_stop_nothing(source: Path, samples: Path, tmp_path: Path) -> None:

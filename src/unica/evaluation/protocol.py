@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from unica.errors import UnicaError
-from unica.evaluation.tools import Tools
+from unica.evaluation.tools import SIFIDS, Tools
 from unica.image import load
 from unica.metrics import (
     copies,
@@ -177,7 +177,7 @@ def evaluate(
     for name in [name for name, values in each.items() if len(values) < len(samples)]:
         del each[name]
     whole = _score_set(reference, samples, sizes, tools, absent)
-    _explain(each, reference, sizes, absent)
+    _explain(each, tools, absent)
     size = (reference.shape[-1], reference.shape[-2])
     return Evaluation(str(source), size, [path.name for path in samples.paths], each, whole, absent)
 
@@ -202,7 +202,7 @@ def _score_samples(source: Picture, samples: Samples, tools: Tools) -> Iterator[
         if tools.stem is not None and stem is not None:
             scores["frechet_stem"] = frechet_distance(*frechet_features(sample, tools.stem), *stem)
         if tools.inception is not None and min(*sample.shape[-2:], *source.shape[-2:]) >= SMALLEST:
-            scores |= {f"sifid_{n}": d for n, d in sifid(sample, source, tools.inception).items()}
+            scores |= dict(zip(SIFIDS, sifid(sample, source, tools.inception).values()))
         if min(sample.shape[-2:]) >= BLOCK:
             scores["niqe"] = niqe(sample)
         scores |= {name: judge(sample) for name, judge in tools.judges.items()}
@@ -234,10 +234,11 @@ def _score_set(
     return scores
 
 
-def _explain(
-    each: dict[str, list[float]], source: Picture, sizes: set[tuple[int, ...]], absent: dict[str, str]
-) -> None:
-    if "lpips_source" not in each and "lpips_source" not in absent:
-        absent["lpips_source"] = "it compares pixel with pixel, and samples have another size than the source"
-    if "niqe" not in each:
-        absent["niqe"] = f"it needs {BLOCK} pixels a side"
+def _explain(each: dict[str, list[float]], tools: Tools, absent: dict[str, str]) -> None:
+    """Why measures of single samples are not there, though their tools are."""
+    reasons = {"niqe": f"it needs {BLOCK} pixels a side"}
+    if tools.lpips is not None:
+        reasons["lpips_source"] = "it compares pixel with pixel, and samples have another size than the source"
+    if tools.inception is not None:
+        reasons |= dict.fromkeys(SIFIDS, f"it needs {SMALLEST} pixels a side")
+    absent |= {name: why for name, why in reasons.items() if name not in each}

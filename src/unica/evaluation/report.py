@@ -40,8 +40,8 @@ def verdict(result: Evaluation) -> str | None:
     if not result.near_copies:
         return None
     return (
-        f"{result.near_copies} of {len(result.names)} samples are near-copies: more than half of each is one verbatim"
-        " region of the source, or it looks just like it. Good fidelity says nothing about them."
+        f"Near-copies: {result.near_copies} of {len(result.names)} samples. More than half of such a one is one"
+        " verbatim region of the source, or it looks just like it; its fidelity says nothing."
     )
 
 

@@ -19,7 +19,7 @@ Judge = Callable[[Float[Tensor, "1 c h w"]], float]
 _Tool = TypeVar("_Tool")
 
 _LPIPS = ("lpips_diversity", "lpips_eq9", "lpips_source")
-_SIFID = ("sifid_64", "sifid_192", "sifid_768", "sifid_2048")
+SIFIDS = ("sifid_64", "sifid_192", "sifid_768", "sifid_2048")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def load_tools(folder: Path | None = None) -> Tools:
     judges = {name: tool for name in ("nima", "musiq") if (tool := _try(lambda n=name: judge(n), (name,), absent))}
     return Tools(
         lpips=_try(lambda: _lpips(folder), _LPIPS, absent),
-        inception=_try(lambda: Inception.load(find("inception", folder)), _SIFID, absent),
+        inception=_try(lambda: Inception.load(find("inception", folder)), SIFIDS, absent),
         stem=_try(lambda: InceptionStem.load(find("inception-stem-relative", folder)), ("frechet_stem",), absent),
         judges=judges,
         absent=absent,

@@ -99,7 +99,13 @@ def _nearest(queries: Float[Tensor, "n d"], bands: Sequence[Float[Tensor, "b _ x
     """min_j mean((q_i − k_j)²) over the patches of all bands, one after another."""
     gram = torch.stack([keys.mT @ keys for keys in map(_flat, bands[:: max(1, len(bands) // SAMPLE)])]).sum(0)
     basis = torch.linalg.eigh(gram).eigenvectors[:, -COORDINATES:]  # any basis is exact, this one is quick
-    blocks = [(band, _sketch(_flat(band), basis)) for band in bands]
+    counts = [band[..., 0, 0, 0].numel() for band in bands]
+    sketches = queries.new_empty(sum(counts), basis.shape[1] + 1).split(
+        counts
+    )  # one allocation: many would leave holes
+    blocks = list(zip(bands, sketches, strict=True))
+    for band, sketch in blocks:
+        sketch.copy_(_sketch(_flat(band), basis))
     some = zip(queries.split(QUERIES), _sketch(queries, basis).split(QUERIES), strict=True)
     return torch.cat([_search(query, sketch, blocks) for query, sketch in some]) / queries.shape[1]
 
@@ -124,11 +130,11 @@ def _search(
     """
     nearest = torch.full_like(queries[:, 0], torch.inf)
     slack = ROUNDING * _square_norm(queries)
-    bounds = []
-    for band, short in blocks:
+    bounds = queries.new_empty(len(blocks), len(queries))
+    for n, (band, short) in enumerate(blocks):
         bound, candidate = _closest(sketch, short)
         nearest = nearest.minimum((queries - _flat(band)[candidate]).square().sum(dim=1))
-        bounds.append(bound - slack)
+        bounds[n] = bound - slack
     for (band, _), bound in zip(blocks, bounds, strict=True):
         (left,) = torch.where(bound < nearest)
         if not len(left):

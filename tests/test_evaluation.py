@@ -87,6 +87,13 @@ def test_mixed_sizes_are_said_to_be_the_reason(source: Path, samples: Path) -> N
     assert len(result.each["coherence"]) == 4
 
 
+def test_constant_pictures_have_reasons_not_nan(tmp_path: Path) -> None:
+    flat = write(tmp_path / "flat.png", torch.zeros(3, 40, 48))
+    result = evaluate(flat, copy_of(flat, tmp_path / "flat", 2), Tools())
+    assert "no finite value" in result.absent["pixel_diversity"] and "no finite value" in result.absent["sharpness"]
+    assert "NaN" not in json.dumps(result.as_json()) and result.near_copies == 2
+
+
 def test_what_it_says_survives_a_file(source: Path, samples: Path) -> None:
     result = evaluate(source, Samples(pictures([samples])), Tools())
     again = Evaluation.from_json(json.loads(json.dumps(result.as_json())))

@@ -29,8 +29,8 @@ def main() -> None:
     """Run the command line: 0 done, 2 something the user can mend, 130 interrupted."""
     try:
         code = app(standalone_mode=False) or 0
-        if code == _INTERRUPTED:  # before there was anything that could say more
-            typer.echo("unica: interrupted; no picture was finished.", err=True)
+        if code == _INTERRUPTED:  # where nothing could say more
+            typer.echo("unica: interrupted.", err=True)
         raise SystemExit(code)
     except _BadWords as error:
         _usage(str(getattr(error, "format_message", error.__str__)()))

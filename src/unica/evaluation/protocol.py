@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import ceil, isfinite
+from math import isfinite
 from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any, Literal, NamedTuple
@@ -29,7 +29,6 @@ from unica.metrics import (
 )
 from unica.metrics.inception import SMALLEST
 from unica.metrics.niqe import BLOCK
-from unica.metrics.patches import SCALES
 from unica.patches import match
 from unica.pyramid import Scale, level_sizes, pyramid
 
@@ -39,8 +38,6 @@ COARSEST_AREA = 3072  # of the pyramid in which sources are searched
 WORST = 0.1  # the share of samples that is called outliers
 COPIED = 0.5  # a sample of which more than this is one verbatim region is a near-copy ...
 ALIKE = 0.1  # ... and so is one that is less than this LPIPS away from the source
-
-SMALLEST_SIDE = ceil(7 / min(SCALES))  # a patch must fit in the smallest scale
 
 Picture = Float[Tensor, "1 3 h w"]
 Family = Literal["diversity", "fidelity", "quality", "honesty"]
@@ -152,7 +149,7 @@ class Samples:
 
 def read(path: Path) -> Picture:
     """Three channels, as all measures see a picture; what is transparent counts as middle gray."""
-    picture = load(path, smallest=SMALLEST_SIDE)
+    picture = load(path)
     pixels = picture.pixels if picture.alpha is None else picture.pixels * picture.alpha
     return pixels.expand(3, -1, -1)[None]
 
@@ -177,7 +174,8 @@ def evaluate(
     for name in [name for name, values in each.items() if len(values) < len(samples)]:
         del each[name]
     whole = _score_set(reference, samples, sizes, tools, absent)
-    _explain(each, tools, absent)
+    whole = {name: value for name, value in whole.items() if isfinite(value)}
+    absent |= _reasons(tools, {*each, *whole, *absent})
     size = (reference.shape[-1], reference.shape[-2])
     return Evaluation(str(source), size, [path.name for path in samples.paths], each, whole, absent)
 
@@ -234,11 +232,12 @@ def _score_set(
     return scores
 
 
-def _explain(each: dict[str, list[float]], tools: Tools, absent: dict[str, str]) -> None:
-    """Why measures of single samples are not there, though their tools are."""
-    reasons = {"niqe": f"it needs {BLOCK} pixels a side"}
+def _reasons(tools: Tools, known: set[str]) -> dict[str, str]:
+    """Why measures are not there, though their tools are."""
+    reasons = {m.name: "it has no finite value for these pictures" for m in MEASURES}
+    reasons["niqe"] = f"it needs {BLOCK} pixels a side"
     if tools.lpips is not None:
         reasons["lpips_source"] = "it compares pixel with pixel, and samples have another size than the source"
     if tools.inception is not None:
         reasons |= dict.fromkeys(SIFIDS, f"it needs {SMALLEST} pixels a side")
-    absent |= {name: why for name, why in reasons.items() if name not in each}
+    return {name: why for name, why in reasons.items() if name not in known}

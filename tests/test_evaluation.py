@@ -184,7 +184,7 @@ def test_what_is_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.Monk
     plan = Plan(find_images(tmp_path / "images"), methods, 2, tmp_path / "out")
     said: list[str] = []
     first = run(plan, Tools(), said.append)
-    assert [row.evaluation.near_copies for row in first] == [0, 2] or first[1].evaluation.near_copies == 2
+    assert first[1].evaluation.near_copies == 2
     assert first[0].made["seeds"] == [0, 1] and first[0].made["seconds"] > 0
     pictures = sorted((tmp_path / "out" / "instant" / "a").glob("*.png"))
     written = [path.stat().st_mtime_ns for path in pictures]

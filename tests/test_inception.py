@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from unica.metrics import Gaussian, Inception, frechet_distance, frechet_of_features, sifid
@@ -44,6 +46,17 @@ def test_the_published_file_loads(network: Inception, tmp_path: Path) -> None:
     loaded = Inception.load(tmp_path / "weights.pth")
     x = picture(1)
     torch.testing.assert_close(loaded(x)[2048], network(x)[2048])
+    torch.save({k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}, tmp_path / "weights.pth")
+    torch.testing.assert_close(Inception.load(tmp_path / "weights.pth")(x)[2048], network(x)[2048])
+
+
+def test_its_pools_are_those_of_fid(network: Inception) -> None:
+    """Averages do not count the padding, and Mixed_7c takes the maximum (torchvision's network does neither)."""
+    ramp = torch.arange(9.0).view(1, 1, 3, 3)
+    for name in ("5b", "5c", "5d", "6b", "6c", "6d", "6e", "7b"):
+        pooled = getattr(network, f"Mixed_{name}").pool(ramp)
+        assert pooled[0, 0, 0, 0] == 2 and pooled[0, 0, 1, 1] == 4
+    assert network.Mixed_7c.pool(ramp).flatten().tolist() == [4, 5, 5, 7, 8, 8, 7, 8, 8]
 
 
 def test_a_picture_is_no_distance_from_itself(network: Inception) -> None:
@@ -59,10 +72,29 @@ def test_too_small_a_picture(network: Inception) -> None:
     assert network(picture(0, 75, 75))[2048].shape[-2:] == (1, 1)
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [(5, 9), (40, 6), (12, 12)])
-def test_few_features_give_the_same_distance(ours: int, theirs: int) -> None:
-    random = torch.Generator().manual_seed(ours)
-    a, b = (torch.randn(n, 12, generator=random, dtype=torch.float64) for n in (ours, theirs))
+def features(seed: int, count: int, dim: int) -> Tensor:
+    return torch.randn(count, dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+laws = settings(max_examples=40, deadline=None)
+seeds, counts, dims = st.integers(0, 2**16), st.integers(2, 30), st.integers(2, 12)
+
+
+@laws
+@given(seeds, counts, counts, dims)
+def test_few_features_give_the_same_distance(seed: int, ours: int, theirs: int, dim: int) -> None:
+    """Up to the roots of the zero eigenvalues that rounding leaves in the covariances, about 1e-8 each."""
+    a, b = features(seed, ours, dim), features(seed + 1, theirs, dim)
     fits = [Gaussian(x.mean(0), x.T.cov()) for x in (a, b)]
     expected = frechet_distance(*fits[0], *fits[1])
-    assert frechet_of_features(a, b) == pytest.approx(expected, rel=1e-6)
+    assert frechet_of_features(a, b) == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+
+@laws
+@given(seeds, counts, dims, st.floats(0, 3))
+def test_features_moved_and_scaled(seed: int, count: int, dim: int, factor: float) -> None:
+    """|μ₁ − μ₂|² + (1 − s)² tr C, if the others are s times ours and moved."""
+    a = features(seed, count, dim)
+    b = factor * a + features(seed + 1, 1, dim)
+    expected = (a.mean(0) - b.mean(0)).square().sum() + (1 - factor) ** 2 * a.var(0).sum()
+    assert frechet_of_features(a, b) == pytest.approx(expected.item(), rel=1e-8, abs=1e-8)

@@ -89,6 +89,20 @@ def test_lpips_is_the_published_formula(lpips: Lpips) -> None:
 
 
 @needs_weights
+def test_lpips_loads_from_the_published_pair(lpips: Lpips, tmp_path: Path) -> None:
+    weights = torch.load(LPIPS_FILE, weights_only=True)
+    layers = zip((0, 3, 6, 8, 10), weights["trunk"], strict=True)
+    alexnet = {f"features.{i}.{name}": conv[name] for i, conv in layers for name in ("weight", "bias")}
+    lins = {f"lin{i}.model.1.weight": lin for i, lin in enumerate(weights["lin"])}
+    torch.save(alexnet | {"classifier.6.bias": torch.zeros(1000)}, tmp_path / "alexnet.pth")
+    torch.save(lins, tmp_path / "lin.pth")
+    published = Lpips.from_published(tmp_path / "alexnet.pth", tmp_path / "lin.pth")
+    x, y = photo(0, 1, 3, 64, 72), noise(1, 1, 3, 64, 72)
+    assert torch.equal(published(x, y), lpips(x, y))
+    assert all(torch.equal(v, lpips.state_dict()[k]) for k, v in published.state_dict().items())
+
+
+@needs_weights
 def test_mean_pairwise_is_the_mean_over_pairs(lpips: Lpips) -> None:
     samples = torch.cat([photo(0, 3, 3, 64, 72), noise(1, 2, 3, 64, 72)])
     pairs = [lpips(samples[i : i + 1], samples[j : j + 1]).item() for i, j in combinations(range(5), 2)]

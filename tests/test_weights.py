@@ -6,6 +6,7 @@ import io
 import urllib.error
 import urllib.request
 from hashlib import sha256
+from http.client import BadStatusLine, IncompleteRead
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +61,26 @@ def test_a_damaged_file_is_refused(cache: Path) -> None:
         find("toy")
 
 
-def test_no_network_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    answer(monkeypatch, urllib.error.URLError("no route to host"))
-    with pytest.raises(UnicaError, match=r"no route to host.*--weights"):
+def test_an_unreadable_file_is_refused(cache: Path) -> None:
+    (cache / "toy.pt").mkdir(parents=True)
+    with pytest.raises(UnicaError, match=r"toy\.pt cannot be read"):
         find("toy")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (urllib.error.URLError("no route to host"), "no route to host"),
+        (TimeoutError(), "TimeoutError"),
+        (IncompleteRead(b"some"), "IncompleteRead"),
+        (BadStatusLine("not http\r\n"), "not http"),
+    ],
+)
+def test_no_answer_is_one_sentence(error: Exception, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer(monkeypatch, error)
+    with pytest.raises(UnicaError, match=rf"{reason}.*--weights") as raised:
+        find("toy")
+    assert "\n" not in str(raised.value)
 
 
 def test_a_folder_is_a_promise_not_to_fetch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import urllib.request
 from hashlib import sha256
+from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,8 +88,8 @@ def _fetch(weight: Weight, path: Path) -> None:
                 digest.update(chunk)
                 file.write(chunk)
             _compare(weight, digest.hexdigest(), f"what {weight.url} sends")
-    except OSError as error:  # URLError is one
-        reason = getattr(error, "reason", None) or error
+    except (OSError, HTTPException) as error:  # URLError is an OSError
+        reason = getattr(error, "reason", None) or str(error).strip() or type(error).__name__
         raise UnicaError(
             f"{weight.file} cannot be fetched from {weight.url} ({reason}); put it into a folder and name that with"
             f" --weights or ${FOLDER}"
@@ -97,9 +98,12 @@ def _fetch(weight: Weight, path: Path) -> None:
 
 def _check(weight: Weight, path: Path) -> None:
     digest = sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
+    try:
+        with open(path, "rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise UnicaError(f"{path} cannot be read ({error.strerror})") from None
     _compare(weight, digest.hexdigest(), str(path))
 
 

@@ -177,8 +177,10 @@ class Inception(nn.Module):
 def sifid(output: Float[Tensor, "1 c h w"], source: Float[Tensor, "1 k y x"], network: nn.Module) -> dict[int, float]:
     """Single-image FID ("SinGAN", Shaham et al., ICCV 2019, Sec. 3.2), for each layer by its number of channels.
 
-    The Fréchet distance between the features at all positions of the two pictures, unscaled. Papers differ in the
-    layer: SinGAN's script takes 64 channels, and others have read "before the second pooling" as 192.
+    The Fréchet distance between the features at all positions of the two pictures, unscaled and not resized. 64 and 192
+    are the outputs of the first and second pooling. SinGAN's paper and script take what goes *into* a pooling: the
+    second in the paper, the first or (in another version) the second in the script, which also has torchvision's
+    weights. So published numbers compare with each other, not with these.
     """
     ours, theirs = network(output), network(source)
     return {

@@ -134,6 +134,11 @@ def test_missing_weights_stop_nothing(source: Path, samples: Path, tmp_path: Pat
     assert "coherence" in shown and "lpips_diversity" in shown and "absent" in shown
 
 
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "lpips_alex_v0.1.pt").write_bytes(b"half")
+    assert "not the published lpips_alex_v0.1.pt" in load_tools(tmp_path).absent["lpips_diversity"]
+
+
 def test_nima_and_musiq_come_from_pyiqa(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyiqa", None)
     with pytest.raises(UnicaError, match="pyiqa and torchvision"):

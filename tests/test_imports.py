@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "unica"
 
 ALLOWED = {
     "errors": set(),
-    "files": set(),
+    "files": {"errors"},
     "machine": set(),
     "schedule": set(),
     "image": {"errors", "files"},
@@ -32,6 +32,7 @@ ALLOWED = {
         "pyramid",
         "image",
         "machine",
+        "files",
         "errors",
     },
     "__init__": {"errors"},

@@ -148,12 +148,6 @@ def data_uri(image: Image.Image, longest: int) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def write_text(text: str, path: str | os.PathLike[str]) -> None:
-    """Writes a text file, whole or not at all."""
-    with _writing(Path(path)) as file:
-        file.write(text.encode())
-
-
 def read_text(path: str | os.PathLike[str]) -> dict[str, str]:
     """The text chunks of a PNG, by key; none for an image of another format."""
     with _reading(str(path)), open(path, "rb") as file:

@@ -24,6 +24,10 @@ class Weight(NamedTuple):
     licence: str
 
 
+class NotThere(UnicaError):
+    """A weight that is in none of the places it was looked for, and cannot be fetched."""
+
+
 WEIGHTS = {
     "alexnet": Weight(
         "alexnet-owt-7be5be79.pth",
@@ -67,9 +71,9 @@ def find(name: str, folder: Path | None = None) -> Path:
     path = (folder or cache()) / weight.file
     if not path.exists():
         if folder is not None:
-            raise UnicaError(f"there is no {weight.file} in {folder}" + (f" (from {weight.url})" if weight.url else ""))
+            raise NotThere(f"there is no {weight.file} in {folder}" + (f" (from {weight.url})" if weight.url else ""))
         if weight.url is None:
-            raise UnicaError(f"{weight.file} is in no folder that --weights or ${FOLDER} names")
+            raise NotThere(f"{weight.file} is in no folder that --weights or ${FOLDER} names")
         _fetch(weight, path)
     else:
         _check(weight, path)

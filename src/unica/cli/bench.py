@@ -18,7 +18,7 @@ from unica.evaluation import MEASURES, load_tools
 from unica.evaluation.bench import RESULTS, Method, Plan, Row, find_images, read_results, run
 from unica.evaluation.plot import Point, scatter
 from unica.evaluation.report import number
-from unica.image import write_text
+from unica.files import write_text
 
 _ARROWS = {"higher": "\N{UPWARDS ARROW}", "lower": "\N{DOWNWARDS ARROW}", "near 1": "=1", "": ""}
 _PLOT = "diversity-fidelity.svg"

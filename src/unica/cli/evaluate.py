@@ -15,7 +15,8 @@ from unica.errors import UnicaError
 from unica.evaluation import MEASURES, Evaluation, Samples, evaluate, load_tools
 from unica.evaluation.protocol import Scored, read
 from unica.evaluation.report import COLUMNS, Figure, caption, html, reasons, rows, verdict
-from unica.image import SUFFIXES, data_uri, to_pil, write_text
+from unica.files import write_text
+from unica.image import SUFFIXES, data_uri, to_pil
 from unica.provenance import key, overview
 
 _OWN = ("-sheet", ".map", ".overview")  # what `unica sample` writes beside its pictures

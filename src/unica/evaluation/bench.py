@@ -13,7 +13,8 @@ import unica
 from unica.errors import UnicaError
 from unica.evaluation.protocol import PROTOCOL, Evaluation, Samples, evaluate
 from unica.evaluation.tools import Tools
-from unica.image import SUFFIXES, load, save_png, write_text
+from unica.files import write_text
+from unica.image import SUFFIXES, load, save_png
 from unica.machine import describe, peak_memory_mb
 
 RESULTS = "results.json"

@@ -28,11 +28,11 @@ class Figure(NamedTuple):
     caption: str = ""
 
 
-def number(value: float | None, digits: int = 3) -> str:
+def number(value: float | None) -> str:
     """Three decimals for what is small, fewer for what is large; a dash for what is not there."""
     if value is None:
         return "-"
-    return f"{value:.{digits if abs(value) < 10 else 1}f}"
+    return f"{value:.{3 if abs(value) < 10 else 1}f}"
 
 
 def verdict(result: Evaluation) -> str | None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from unica.errors import UnicaError
 from unica.metrics import Inception, InceptionStem, Lpips, judge
-from unica.weights import find
+from unica.weights import NotThere, find
 
 Judge = Callable[[Float[Tensor, "1 c h w"]], float]
 
@@ -47,7 +47,7 @@ def load_tools(folder: Path | None = None) -> Tools:
 def _lpips(folder: Path | None) -> Lpips:
     try:
         return Lpips.load(find("lpips-alex", folder))
-    except UnicaError:
+    except NotThere:
         return Lpips.from_published(find("alexnet", folder), find("lpips-alex-lin", folder))
 
 

@@ -30,6 +30,7 @@ from torch import Tensor
 
 import unica
 from unica.diffusion import seeded
+from unica.instant import Instant
 from unica.machine import peak_memory_mb
 from unica.patches import Edges, posterior
 from unica.pyramid import Scale, pyramid
@@ -37,7 +38,7 @@ from unica.pyramid import Scale, pyramid
 EXACT_STEPS, EXACT_LEVELS, EXACT_PATCH = 10, 4, 15
 
 
-def timed(model: unica.Model, **words: object) -> tuple[float, float, float]:
+def timed(model: Instant, **words: object) -> tuple[float, float, float]:
     """Seconds of one picture: to the first state, on the coarsest level, above it."""
     began = time.perf_counter()
     first, coarse = 0.0, 0.0
@@ -67,7 +68,7 @@ def exact(image: Image.Image) -> Table:
     return table
 
 
-def _exact_step(model: unica.Model, shrink: int, step: Callable[[Tensor, Scale], Tensor]) -> float:
+def _exact_step(model: Instant, shrink: int, step: Callable[[Tensor, Scale], Tensor]) -> float:
     """Seconds of a step on a level, measured on a band of 8 rows of the canvas after a warm-up on one."""
     height, width = 186 // shrink, 248 // shrink
     (scale,) = pyramid(model.scales[-1].pixels, None, [(height, width)])
@@ -113,7 +114,7 @@ def process(image: Image.Image) -> Table:
     return table
 
 
-def _row(table: Table, name: str, model: unica.Model, pixels: int, **words: object) -> None:
+def _row(table: Table, name: str, model: Instant, pixels: int, **words: object) -> None:
     _, coarse, fine = timed(model, **words)
     mega = pixels / 1e6
     total = coarse + fine

@@ -21,8 +21,23 @@ ALLOWED = {
     "provenance": {"image"},
     "pyramid": {"image"},
     "diffusion": {"schedule"},
+    "devices": {"errors"},
+    "networks": set(),
+    "muon": set(),
     "patches": {"diffusion", "schedule", "image", "pyramid"},
-    "model": {"patches", "pyramid", "diffusion", "schedule", "image", "errors"},
+    "windows": {"diffusion"},
+    "model": {"pyramid", "diffusion", "image"},
+    "instant": {"devices", "patches", "pyramid", "diffusion", "image", "errors"},
+    "sinddm": {"networks", "pyramid", "diffusion", "schedule", "errors"},
+    "checkpoint": {"sinddm", "networks", "image", "files", "errors"},
+    "trained": {
+        *("checkpoint", "sinddm", "networks", "patches", "windows", "devices"),
+        *("pyramid", "diffusion", "schedule", "image", "errors"),
+    },
+    "foreign": {"trained", "sinddm", "networks", "devices", "pyramid", "schedule", "image", "errors"},
+    "training": {"trained", "checkpoint", "sinddm", "networks", "muon", "pyramid", "image", "errors"},
+    "presets": {"training", "networks", "errors"},
+    "session": {"training", "trained", "presets", "devices", "image", "files", "errors"},
     "tasks": {"model", "diffusion", "image", "schedule", "errors"},
     "metrics": {"image", "patches", "errors"},
     "evaluation": {
@@ -83,11 +98,13 @@ def test_one_file_touches_each_heavy_library() -> None:
         library: {
             str(path.relative_to(PACKAGE)) for path in FILES if any(n.split(".")[0] == library for n in imports(path))
         }
-        for library in ("PIL", "numba", "torchvision", "typer")
+        for library in ("PIL", "numba", "torchvision", "typer", "safetensors", "huggingface_hub")
     }
     assert users["PIL"] == {"image.py"}
     assert users["numba"] == {"patches/kernels.py"}
     assert users["torchvision"] == set()
+    assert users["safetensors"] == {"checkpoint.py"}
+    assert users["huggingface_hub"] == {"trained.py"}
     assert users["typer"] == {"cli/app.py"}
 
 

@@ -186,7 +186,7 @@ def test_a_run_does_not_depend_on_the_number_of_threads() -> None:
     threads = torch.get_num_threads()
     for count in (1, 2):
         torch.set_num_threads(count)
-        denoiser = PatchDenoiser(pyramid(y, None, sizes), recipe, seed=3)
+        denoiser = PatchDenoiser(pyramid(y, None, sizes), recipe, seeds=[3])
         *_, state = cascade(denoiser, recipe.levels(canvas_sizes((40, 80), sizes)), seeded([3]), (1, 3))
         pictures.append(state.x0)
     torch.set_num_threads(threads)

@@ -1,7 +1,7 @@
 """unica: a generative model from one image.
 
     import unica
-    model = unica.open("photo.jpg")
+    model = unica.open("photo.jpg")  # or unica.train("photo.jpg", budget="10m"), or unica.load("photo.unica")
     pictures = unica.sample(model, count=4, size=(512, 256), seed=7)
     for frame in unica.stream(unica.sample, model): ...
 
@@ -17,16 +17,42 @@ from typing import TYPE_CHECKING, Any
 from unica.errors import UnicaError
 
 if TYPE_CHECKING:
-    from unica.model import Model, open
+    from unica.foreign import import_checkpoint
+    from unica.instant import open
+    from unica.model import Model
+    from unica.session import train
     from unica.tasks import Frame, sample, stream
+    from unica.trained import TrainedModel, load
 
 # torch's idle OpenMP threads would spin where the compiled loops' threads work; read when torch is first imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 __version__ = "0.1.0"
-__all__ = ["Frame", "Model", "UnicaError", "__version__", "open", "sample", "stream"]
+__all__ = [
+    "Frame",
+    "Model",
+    "TrainedModel",
+    "UnicaError",
+    "__version__",
+    "import_checkpoint",
+    "load",
+    "open",
+    "sample",
+    "stream",
+    "train",
+]
 
-_HOMES = {"Model": "model", "open": "model", "Frame": "tasks", "sample": "tasks", "stream": "tasks"}
+_HOMES = {
+    "Frame": "tasks",
+    "Model": "model",
+    "TrainedModel": "trained",
+    "import_checkpoint": "foreign",
+    "load": "trained",
+    "open": "instant",
+    "sample": "tasks",
+    "stream": "tasks",
+    "train": "session",
+}
 
 
 def __getattr__(name: str) -> Any:

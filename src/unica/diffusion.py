@@ -56,11 +56,13 @@ class Update:
 
     `variance` is the noise DDPM adds: "small" is the posterior's, "large" the forward chain's beta_t.
     `rederive` recomputes eps from an x0 that guides have changed; SinDDM's blended update keeps the network's own.
+    `bound` is the range of pictures: the mean, which is one, is kept within [-bound, bound].
     """
 
     eta: float = 0.0
     variance: Literal["small", "large"] = "small"
     rederive: bool = False
+    bound: float = math.inf
 
     def __call__(
         self, x_t: Image, seen: Prediction, t: float, s: float, schedule: Schedule, blend: Blend, noise: Noise
@@ -72,23 +74,28 @@ class Update:
         posterior = added * (sigma_s / sigma_t) ** 2
         keep = math.sqrt(max(sigma_s**2 - self.eta**2 * posterior, 0.0))
         std = self.eta * math.sqrt(added if self.variance == "large" else posterior)
-        eps = eps_of(x_t, seen.x0, t, schedule, blend) if self.rederive else seen.eps
-        x_s = alpha_s * blend.mix(seen.x0, s) + keep * eps
+        eps = (x_t - alpha_t * self._mean(seen.x0, t, blend)) / sigma_t if self.rederive else seen.eps
+        x_s = alpha_s * self._mean(seen.x0, s, blend) + keep * eps
         return x_s + std * noise(x_s.shape) if std > 0 and sigma_s > 0 else x_s
 
+    def _mean(self, x0: Image, t: float, blend: Blend) -> Image:
+        mean = blend.mix(x0, t)
+        return mean if self.bound == math.inf else mean.clamp(-self.bound, self.bound)
 
-def ddim(eta: float = 0.0) -> Update:
-    return Update(eta)
+
+def ddim(eta: float = 0.0, bound: float = math.inf) -> Update:
+    return Update(eta, bound=bound)
 
 
-def ddpm(variance: Literal["small", "large"] = "small") -> Update:
-    return Update(1.0, variance, rederive=True)
+def ddpm(variance: Literal["small", "large"] = "small", bound: float = math.inf) -> Update:
+    return Update(1.0, variance, rederive=True, bound=bound)
 
 
 @dataclass(frozen=True)
 class Level:
     """One rung of the cascade. `index` picks the scale the denoiser works at, `size` the canvas: pairing them
-    differently changes the size of objects. `times` falls from the start step to 0."""
+    differently changes the size of objects. `times` falls from the start step to 0; `entry` is the time whose noise
+    the coarser result is given first, where it is not the start step."""
 
     index: int
     size: tuple[int, int]  # height, width
@@ -96,6 +103,7 @@ class Level:
     update: Update = Update()
     gamma: Gamma = no_blur
     wrap: Axes = ""  # axes along which the canvas is a torus
+    entry: float | None = None
 
     @property
     def start(self) -> float:
@@ -183,7 +191,8 @@ def cascade(
         else:
             coarse = upsample(coarse, level.size, level.wrap)
             blend = Blend(coarse, level.gamma)
-            x = denoiser.schedule.alpha(level.start) * coarse + denoiser.schedule.sigma(level.start) * z
+            entry = level.start if level.entry is None else level.entry
+            x = denoiser.schedule.alpha(entry) * coarse + denoiser.schedule.sigma(entry) * z
         for state in diffuse(denoiser, level, x, blend, noise):
             x = state.x
             yield state._replace(level=position, levels=len(levels))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,3 +32,13 @@ def write_text(text: str, path: Path) -> None:
             file.write(text.encode())
     except OSError as error:
         raise UnicaError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def check_folder(folder: Path) -> None:
+    """Find out that nothing can be written before the work, not after it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UnicaError(f"cannot write to the folder {folder}: {(error.strerror or str(error)).lower()}") from None

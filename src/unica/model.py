@@ -1,134 +1,71 @@
-"""A model: an engine, the source picture, and what is needed to draw from it. Nothing of a run is kept on it."""
+"""What every engine gives the tasks: a model of one picture. Nothing of a run is kept on it."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unica.diffusion import Axes, Level, upsample
-from unica.errors import UnicaError
-from unica.image import Picture, load
-from unica.patches import Edges, PatchDenoiser, Recipe
-from unica.pyramid import Scale, Size, canvas_sizes, level_sizes, pyramid
+from unica.diffusion import Axes, Denoiser, Level
+from unica.image import Picture
+from unica.pyramid import Size
 
 
-@dataclass(frozen=True)
-class Model:
-    """The instant engine on one picture: no training, only the picture at several sizes."""
-
-    picture: Picture
-    scales: Sequence[Scale]
-    recipe: Recipe
-    start: float  # noise the coarsest level starts with; below the recipe's highest it starts from the source
-    settings: dict[str, Any]  # what decides the pixels, besides the task's own words
-    device: torch.device
-    dtype: torch.dtype
-    engine: str = "instant"
+@runtime_checkable
+class Model(Protocol):
+    """An engine on one source picture. Tasks edit its levels and never look inside."""
 
     @property
-    def summary(self) -> str:
-        width, height = self.picture.size
-        return f"{self.engine} engine, {width}x{height} source, {len(self.scales)} levels, {self.device.type}"
+    def engine(self) -> str: ...
 
-    def denoiser(self, seed: int) -> PatchDenoiser:
-        """A fresh one for each picture: it remembers its search."""
-        return PatchDenoiser(self.scales, self.recipe, seed, self.dtype)
+    @property
+    def picture(self) -> Picture: ...
 
-    def levels(self, size: Size, wrap: Axes = "") -> list[Level]:
-        sizes = canvas_sizes(size, [scale.size for scale in self.scales])
-        first, *finer = (replace(level, wrap=wrap) for level in self.recipe.levels(sizes))
-        times = tuple(t for t in first.times if t <= self.start)
-        return [replace(first, times=times), *finer]
+    @property
+    def device(self) -> torch.device: ...
+
+    @property
+    def dtype(self) -> torch.dtype: ...
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides the pixels, besides the task's own words."""
+        ...
+
+    @property
+    def summary(self) -> str: ...
+
+    @property
+    def batch(self) -> int:
+        """How many pictures are best drawn together on this device."""
+        ...
+
+    @property
+    def channels(self) -> int:
+        """Of the pictures that are drawn: colours, and transparency where the network makes that too."""
+        ...
+
+    def denoiser(self, seeds: Sequence[int]) -> Denoiser:
+        """A fresh one for the pictures of these seeds."""
+        ...
+
+    def levels(self, size: Size, wrap: Axes = "") -> list[Level]: ...
 
     def initial(self, level: Level) -> Float[Tensor, "1 c h w"] | None:
         """What the coarsest level starts from: None is pure noise."""
-        if self.start >= self.recipe.high:
-            return None
-        return upsample(self.scales[0].pixels[None], level.size)
+        ...
 
     def work(self, level: Level, t: float) -> float:
         """Roughly how long a step of a level takes, for progress bars."""
-        height, width = level.size
-        if not self.recipe.is_exact(level, t):
-            return height * width
-        rows, columns = self.scales[level.index].size
-        return height * width * rows * columns / 60
+        ...
 
-    def alpha(self, origins: Int[Tensor, "h w 2"]) -> Float[Tensor, "1 h w"] | None:
-        """The transparency that the pixels of the finished picture have where they come from."""
-        alpha = self.scales[-1].alpha
-        if alpha is None:
-            return None
-        rows, columns = origins.long().unbind(-1)
-        return alpha[:, rows, columns]
+    def alpha(self, x0: Float[Tensor, "c h w"], denoiser: Denoiser, row: int) -> Float[Tensor, "1 h w"] | None:
+        """The transparency of a finished picture, the denoiser's `row`th."""
+        ...
 
-
-def open(
-    image: str | os.PathLike[str] | Any,
-    diversity: float = 0.5,
-    patch: int = 7,
-    levels: int | None = None,
-    max_side: int | None = 1024,
-    device: str = "auto",
-    precision: str = "auto",
-) -> Model:
-    """A model of one picture, a path or a PIL image, ready to draw from.
-
-    `diversity` runs from 0, a near-copy, over 0.5, new layouts of the same scene, to 1, wild. `patch` is the side of
-    the patches that finer levels are made of: larger copies more. `levels` is how many sizes the picture is seen at.
-    """
-    if not 0 <= diversity <= 1:
-        raise UnicaError(f"diversity must lie between 0 (near-copy) and 1 (wild), not {diversity:g}")
-    if patch % 2 == 0 or not 3 <= patch <= 31:
-        raise UnicaError(f"patch must be an odd number from 3 to 31, not {patch}")
-    if levels is not None and not 1 <= levels <= 12:
-        raise UnicaError(f"levels must be between 1 and 12, not {levels}")
-    if max_side is not None and max_side < 32:
-        raise UnicaError(f"max-side must be at least 32 pixels, not {max_side}")
-    where = _device(device)
-    picture = load(image, max_side)
-    recipe, start = _recipe(diversity, patch)
-    pixels = picture.pixels.to(where)
-    alpha = None if picture.alpha is None else picture.alpha.to(where)
-    height, width = pixels.shape[-2:]
-    scales = pyramid(pixels, alpha, level_sizes((height, width), recipe.coarsest_area, levels))
-    settings = {"diversity": diversity, "patch": patch, "levels": levels, "max_side": max_side}
-    return Model(picture, scales, recipe, start, settings, where, _dtype(precision, where))
-
-
-def _recipe(diversity: float, patch: int) -> tuple[Recipe, float]:
-    """Below 0.5 the chain starts from the source and less noise; above, smaller patches are less tied to the frame."""
-    default = Recipe(patch=patch)
-    if diversity <= 0.5:
-        return default, default.high * 0.03 ** (1 - 2 * diversity)
-    wild = 2 * diversity - 1
-    edges = Edges(default.edges.rows * (1 - wild), default.edges.columns, default.edges.outside)
-    widest = round(default.widest + (11 - default.widest) * wild)
-    narrowest = round(default.narrowest + (5 - default.narrowest) * wild)
-    return replace(default, edges=edges, widest=widest, narrowest=narrowest), default.high
-
-
-def _device(name: str) -> torch.device:
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        name = "cuda" if there["cuda"] else "mps" if there["mps"] else "cpu"
-    if name not in there:
-        raise UnicaError(f"device must be auto, cpu, cuda or mps, not {name}")
-    if not there[name]:
-        raise UnicaError(f"this machine has no {name} device that torch can use; leave --device at auto")
-    return torch.device(name)
-
-
-def _dtype(precision: str, device: torch.device) -> torch.dtype:
-    """Of matrix products. The compiled loops of the CPU have none, and always work in float32."""
-    if precision not in ("auto", "float32", "bf16"):
-        raise UnicaError(f"precision must be auto, float32 or bf16, not {precision}")
-    if precision == "auto":
-        return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
-    return torch.bfloat16 if precision == "bf16" else torch.float32
+    def origins(self, x0: Float[Tensor, "c h w"], denoiser: Denoiser, row: int) -> Int[Tensor, "h w 2"]:
+        """Row and column in the source of each pixel of a finished picture."""
+        ...

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from unica.image import resize
+from unica.image import Resampling, resize
 
 Size = tuple[int, int]  # height, width
 
@@ -36,6 +37,23 @@ def level_sizes(size: Size, coarsest_area: int, levels: int | None = None) -> li
     return [(max(round(height / step), 4), max(round(width / step), 4)) for step in steps]
 
 
+def field_sizes(size: Size, ratio: float = 1.411, largest_area: int = 50_000) -> list[Size]:
+    """SinDDM's levels: as many as bring the coarsest to where a field of 35x35 covers 40 % of it.
+
+    That is 3110 pixels, of which the short side is kept within 42 and 55; `ratio` between neighbours is adjusted so
+    that a whole number of them gets there. Larger pictures than `largest_area` are shrunk first.
+    """
+    height, width = size
+    shrink = math.sqrt(height * width / largest_area)
+    if shrink > 1:
+        height, width = int(height / shrink), int(width / shrink)
+    short, long = min(height, width), max(height, width)
+    coarsest = min(max(round(math.sqrt(3110 * short / long)), 42), 55)
+    count = max(round(math.log(short / coarsest) / math.log(ratio)), 0) + 1
+    step = (short / coarsest) ** (1 / (count - 1)) if count > 1 else 1.0
+    return [(round(height / step**i), round(width / step**i)) for i in reversed(range(count))]
+
+
 def canvas_sizes(size: Size, source: list[Size]) -> list[Size]:
     """Sizes of a canvas at each level of a source: the finest is `size`, things keep their size in pixels."""
     full = source[-1]
@@ -43,14 +61,19 @@ def canvas_sizes(size: Size, source: list[Size]) -> list[Size]:
     return [*((height, width) for height, width in coarser), size]
 
 
-def pyramid(pixels: Float[Tensor, "c h w"], alpha: Float[Tensor, "1 h w"] | None, sizes: list[Size]) -> list[Scale]:
+def pyramid(
+    pixels: Float[Tensor, "c h w"],
+    alpha: Float[Tensor, "1 h w"] | None,
+    sizes: Sequence[Size],
+    how: Resampling = "bicubic",
+) -> list[Scale]:
     """The source at `sizes`. Colour is weighted by alpha, so that what is hidden never leaks."""
-    return [_scale(pixels, alpha, size) for size in sizes]
+    return [_scale(pixels, alpha, size, how) for size in sizes]
 
 
-def _scale(pixels: Float[Tensor, "c h w"], alpha: Float[Tensor, "1 h w"] | None, size: Size) -> Scale:
+def _scale(pixels: Float[Tensor, "c h w"], alpha: Float[Tensor, "1 h w"] | None, size: Size, how: Resampling) -> Scale:
     if alpha is None:
-        small = resize(pixels[None], size)[0].clamp(-1, 1)
+        small = resize(pixels[None], size, how)[0].clamp(-1, 1)
         return Scale(small, None, torch.ones(size, dtype=torch.bool, device=pixels.device))
     if size == pixels.shape[-2:]:
         return Scale(pixels, alpha, alpha[0] > 0)

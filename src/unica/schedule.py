@@ -96,6 +96,27 @@ def no_blur(t: float) -> float:
 
 
 @dataclass(frozen=True)
+class Ramp:
+    """SinDDM's gamma: as much blur as there is noise (supplement, Eq. 5), up to `ceiling`.
+
+    `blur` is the distance between a level and its blurred version.
+    """
+
+    schedule: Schedule
+    blur: float
+    ceiling: float = 1.0
+
+    def __call__(self, t: float) -> float:
+        return min(self.schedule.sigma(t) / self.schedule.alpha(t) / max(self.blur, 1e-6), self.ceiling)
+
+
+def matching(schedule: Discrete, blur: float) -> int:
+    """The first time whose noise hides the blur: T[s] of SinDDM (supplement, Eq. 3)."""
+    times = range(1, schedule.steps + 1)
+    return next((t for t in times if schedule.sigma(t) / schedule.alpha(t) > blur), schedule.steps)
+
+
+@dataclass(frozen=True)
 class Blend:
     """SinDDM's blur as a time-dependent mean (Eq. 1): mean_t = gamma(t) * coarse + (1 - gamma(t)) * x0.
 

@@ -74,24 +74,47 @@ def _root(
 
 @app.command()
 def sample(
-    image: Annotated[Path, typer.Argument(help="The one picture to learn from.")],
+    image: Annotated[Path, typer.Argument(metavar="IMAGE|MODEL", help="The one picture, or a model trained on it.")],
     count: Annotated[int, typer.Option("-n", "--count", help="How many pictures.")] = 4,
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Size, as 512x256 (default: the source's).")] = None,
     stretch: Annotated[
         str | None, typer.Option(metavar="WxH", help="Size as multiples of the source's, as 2x1.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the first picture; the next ones count up.")] = 0,
-    engine: Annotated[str, typer.Option(help="instant: nothing to train.")] = "instant",
+    engine: Annotated[str | None, typer.Option(help="instant for a picture; a model knows its own.")] = None,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the pictures.")] = Path(
         "unica-out"
     ),
-    diversity: Annotated[float, typer.Option(help="0: near-copies, 0.5: new layouts of the scene, 1: wild.")] = 0.5,
-    patch: Annotated[int, typer.Option(help="Side of the patches of fine detail; larger copies more.")] = 7,
-    levels: Annotated[Optional[int], typer.Option(help="Sizes the picture is seen at (default: by its size).")] = None,  # noqa: UP045
-    max_side: Annotated[int, typer.Option(help="Larger sources are shrunk to this.")] = 1024,
+    diversity: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="instant: 0 for near-copies, 0.5 for new layouts of the scene, 1 for wild (default: 0.5)."),
+    ] = None,
+    patch: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="instant: side of the patches of fine detail; larger copies more (default: 7)."),
+    ] = None,
+    levels: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="instant: sizes the picture is seen at (default: by its size)."),
+    ] = None,
+    max_side: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="instant: larger sources are shrunk to this (default: 1024)."),
+    ] = None,
+    start_steps: Annotated[
+        str | None,
+        typer.Option(metavar="T,T,...", help="sinddm: steps of each level above the coarsest; more change more."),
+    ] = None,
+    no_blend: Annotated[
+        bool, typer.Option("--no-blend", help="sinddm: levels denoise but do not deblur, by DDPM.")
+    ] = False,
     tile: Annotated[str, typer.Option(help="x, y or xy: axes along which the result repeats without a seam.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32 or bf16: of matrix products on accelerators.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, float32 or bf16: of matrix products.")] = "auto",
+    batch: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Pictures drawn together (default: what suits the device)."),
+    ] = None,
     sheet: Annotated[bool, typer.Option("--sheet", help="Also write a contact sheet.")] = False,
     provenance: Annotated[
         bool, typer.Option("--provenance", help="Also write where in the source each pixel comes from.")
@@ -100,12 +123,80 @@ def sample(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing.")] = False,
 ) -> None:
     """Draw new pictures from one picture. The same seed gives the same picture."""
+    from unica.cli.models import Opening
     from unica.cli.sample import Request, draw_and_save
+    from unica.cli.words import numbers
 
-    request = Request(
-        image, count, size, stretch, seed, engine, output, diversity, patch, levels, max_side, tile, device, precision
-    )
+    starts = numbers(start_steps, "--start-steps", "52,41,31,22")
+    blend = False if no_blend else None
+    opening = Opening(image, engine, diversity, patch, levels, max_side, starts, blend, device, precision)
+    request = Request(opening, count, size, stretch, seed, output, tile, batch)
     draw_and_save(request, sheet, provenance, json, quiet)
+
+
+@app.command()
+def train(
+    image: Annotated[Path, typer.Argument(help="The one picture to learn from.")],
+    engine: Annotated[str, typer.Option(help="sinddm.")] = "sinddm",
+    preset: Annotated[str, typer.Option(help="fast, paper, paper-small-gpu or no-blur.")] = "fast",
+    budget: Annotated[
+        str | None, typer.Option(metavar="TIME", help="How long, as 90s, 10m or 1h30m (fast: 10m).")
+    ] = None,
+    steps: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="How many steps, instead of a budget (default: the preset's)."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="MODEL", help="Where the model goes (default: IMAGE.unica)."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a training that was broken off.")] = False,
+    seed: Annotated[int, typer.Option(help="Of everything that is drawn in training.")] = 0,
+    max_side: Annotated[int, typer.Option(help="Larger sources are shrunk to this.")] = 1024,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, float32 or bf16: of matrix products.")] = "auto",
+    no_source: Annotated[bool, typer.Option("--no-source", help="Leave the picture out of the model.")] = False,
+    no_preview: Annotated[bool, typer.Option("--no-preview", help="Draw no samples on the way.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One machine-readable line on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing.")] = False,
+) -> None:
+    """Train a model on one picture. It is kept as it goes: whenever training ends, there is a usable model."""
+    from unica.cli.train import train_and_save
+
+    train_and_save(
+        image, engine, preset, budget, steps, output, resume, seed, max_side, device, precision,
+        not no_source, not no_preview, json, quiet,
+    )  # fmt: skip
+
+
+@app.command("import")
+def import_(
+    checkpoint: Annotated[Path, typer.Argument(help="What the authors' code of SinDDM saved, as model-12.pt.")],
+    image: Annotated[Path, typer.Option(help="The picture that it was trained on.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL", help="Where the model goes.")],
+    sizes: Annotated[
+        str | None,
+        typer.Option(metavar="WxH,WxH,...", help="Of the levels, where they are not what the authors' rule makes."),
+    ] = None,
+    no_source: Annotated[bool, typer.Option("--no-source", help="Leave the picture out of the model.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing.")] = False,
+) -> None:
+    """Make a model of a checkpoint of the authors' own code. Nothing that is in it is run."""
+    from unica.cli.train import import_and_save
+
+    import_and_save(checkpoint, image, sizes, output, not no_source, quiet)
+
+
+@app.command()
+def push(
+    model: Annotated[Path, typer.Argument(help="A trained model.")],
+    repository: Annotated[str, typer.Argument(metavar="USER/NAME", help="Of the Hugging Face hub.")],
+    private: Annotated[bool, typer.Option("--private", help="Not for everyone to see.")] = False,
+) -> None:
+    """Put a model on the Hugging Face hub. Its source picture goes with it, unless it was trained with --no-source."""
+    from unica.cli.train import push_model
+
+    push_model(model, repository, private)
 
 
 @app.command("eval")
@@ -153,8 +244,8 @@ def bench(
 
 
 @app.command()
-def info(picture: Annotated[Path, typer.Argument(help="A picture.")]) -> None:
-    """What is inside a picture; for one that unica made, the command that makes it again."""
+def info(path: Annotated[Path, typer.Argument(metavar="MODEL|PICTURE", help="A model or a picture.")]) -> None:
+    """What is inside a model or a picture; for a picture that unica made, the command that makes it again."""
     from unica.cli.info import describe
 
-    sys.stdout.write(describe(picture))
+    sys.stdout.write(describe(path))

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 
 from unica.cli.progress import reporter
-from unica.cli.sample import ENGINES
 from unica.errors import UnicaError
 from unica.evaluation import MEASURES, load_tools
 from unica.evaluation.bench import RESULTS, Method, Plan, Row, find_images, read_results, run
@@ -21,6 +20,7 @@ from unica.evaluation.report import number
 from unica.files import write_text
 
 _ARROWS = {"higher": "\N{UPWARDS ARROW}", "lower": "\N{DOWNWARDS ARROW}", "near 1": "=1", "": ""}
+ENGINES = ("instant",)  # what can draw from a picture as it is
 _PLOT = "diversity-fidelity.svg"
 
 
@@ -56,8 +56,7 @@ def run_and_show(
 
 
 def _run(plan: Plan, weights: Path | None, quiet: bool) -> list[Row]:
-    jobs = len(list(plan.jobs()))
-    with reporter(quiet, jobs, "measuring") as progress:
+    with reporter(quiet, "measuring") as progress:
         rows = run(plan, load_tools(weights), progress.say, progress.update)
         path = plan.output / _PLOT
         if _plot(rows, path):

@@ -31,10 +31,10 @@ def evaluate_and_show(
     tools = load_tools(weights)
     source = read(image)
     figures = [_figure(image.name, source, key(source[0]), "the source, and its places as colours")]
-    with reporter(quiet, len(paths), "measuring") as progress:
+    with reporter(quiet, "measuring") as progress:
 
         def seen(index: int, scored: Scored) -> None:
-            progress.update(index, 1.0)
+            progress.update((index + 1) / len(paths))
             if report is not None:
                 where = overview(scored.field, (source.shape[-2], source.shape[-1]))
                 figures.append(_figure(scored.name, read(paths[index]), where, caption(scored.scores)))

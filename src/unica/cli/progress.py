@@ -9,12 +9,14 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
+_LINES = 20  # about the standing, where there is no terminal
+
 
 class Progress:
     """Says nothing: what --quiet asks for, and what the others add to."""
 
-    def update(self, index: int, fraction: float) -> None:
-        """So much of picture `index` is done."""
+    def update(self, done: float, standing: str = "") -> None:
+        """So much of the whole is done: 1 is all. `standing` is more about it, in a few words."""
 
     def say(self, line: str) -> None:
         """A line that stays."""
@@ -23,6 +25,12 @@ class Progress:
 class _Lines(Progress):
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._said = 0
+
+    def update(self, done: float, standing: str = "") -> None:
+        if standing and done * _LINES >= self._said + 1:
+            self._said = int(done * _LINES)
+            self.say(standing)
 
     def say(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -33,12 +41,12 @@ class _Bar(_Lines):
         super().__init__(console)
         self._bar, self._task = bar, task
 
-    def update(self, index: int, fraction: float) -> None:
-        self._bar.update(self._task, completed=index + fraction)
+    def update(self, done: float, standing: str = "") -> None:
+        self._bar.update(self._task, completed=done, standing=standing)
 
 
 @contextmanager
-def reporter(quiet: bool, count: int, verb: str = "drawing") -> Iterator[Progress]:
+def reporter(quiet: bool, verb: str = "drawing") -> Iterator[Progress]:
     """The progress that fits where stderr goes to."""
     console = Console(stderr=True)
     if quiet:
@@ -46,6 +54,12 @@ def reporter(quiet: bool, count: int, verb: str = "drawing") -> Iterator[Progres
     elif not console.is_terminal:
         yield _Lines(console)
     else:
-        columns = (TextColumn(verb), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn(verb),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[standing]}"),
+        )
         with RichProgress(*columns, console=console, transient=True) as bar:
-            yield _Bar(console, bar, bar.add_task(verb, total=count))
+            yield _Bar(console, bar, bar.add_task(verb, total=1.0, standing=""))

@@ -5,45 +5,41 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import unica
+from unica.cli.models import Opening
 from unica.cli.progress import Progress, reporter
-from unica.errors import UnicaError
+from unica.cli.words import pair
+from unica.files import check_folder
 from unica.image import contact_sheet, save_png, to_pil
 from unica.machine import peak_memory_mb
 from unica.model import Model
 from unica.provenance import key, overview, save_map
 from unica.tasks import Frame
 
-ENGINES = ("instant",)
-LARGEST = 10**6  # of a number in --size or --stretch; what is possible is decided by the task
-
 
 @dataclass(frozen=True)
 class Request:
     """The options of `unica sample`, as typed."""
 
-    image: Path
+    opening: Opening
     count: int
     size: str | None
     stretch: str | None
     seed: int
-    engine: str
     output: Path
-    diversity: float
-    patch: int
-    levels: int | None
-    max_side: int
     tile: str
-    device: str
-    precision: str
+    batch: int | None
+
+    @property
+    def image(self) -> Path:
+        return self.opening.path
 
 
 def draw_and_save(request: Request, sheet: bool, provenance: bool, as_json: bool, quiet: bool) -> None:
@@ -60,18 +56,17 @@ def _draw(
     request: Request, sheet: bool, provenance: bool, quiet: bool, began: float, pictures: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """The report of the whole run; `pictures` grows by each one that is written."""
-    if request.engine not in ENGINES:
-        raise UnicaError(f"engine must be {' or '.join(ENGINES)}, not {request.engine}")
     task = {
-        "size": _pair(request.size, int, "--size", "512x256"),
-        "stretch": _pair(request.stretch, float, "--stretch", "2x1"),
+        "size": pair(request.size, int, "--size", "512x256"),
+        "stretch": pair(request.stretch, float, "--stretch", "2x1"),
         "tile": request.tile,
+        "batch": request.batch,
     }
-    model = _open(request)
+    model = request.opening.open()
     frames = unica.stream(unica.sample, model, count=request.count, seed=request.seed, **task)
-    _check_folder(request.output)
+    check_folder(request.output)
     images = [] if sheet else None  # only a sheet needs them again
-    with reporter(quiet, request.count) as progress:
+    with reporter(quiet) as progress:
         _say_if_shrunk(model, request, progress)
         report = _run(request, model, frames, provenance, progress, began, pictures, images)
         if images:
@@ -96,18 +91,6 @@ def _interruptible(pictures: list[dict[str, Any]]) -> Iterator[None]:
         raise SystemExit(130) from None
 
 
-def _open(request: Request) -> Model:
-    return unica.open(
-        request.image,
-        diversity=request.diversity,
-        patch=request.patch,
-        levels=request.levels,
-        max_side=request.max_side,
-        device=request.device,
-        precision=request.precision,
-    )
-
-
 def _run(
     request: Request,
     model: Model,
@@ -124,7 +107,7 @@ def _run(
     for frame in frames:
         if preview is None:
             preview = time.perf_counter() - began
-        progress.update(frame.index, frame.fraction)
+        progress.update(frame.done)
         if frame.last:
             image = frame.image()
             size = image.size
@@ -172,47 +155,20 @@ def _chunks(request: Request, model: Model, frame: Frame, size: tuple[int, int])
         "unica:seed": str(frame.seed),
         "unica:source": request.image.name,
         "unica:source-sha256": model.picture.sha256,
-        "unica:command": _command(request, frame.seed, size),
+        "unica:command": _command(request, model, frame.seed, size),
     }
 
 
-def _command(request: Request, seed: int, size: tuple[int, int]) -> str:
+def _command(request: Request, model: Model, seed: int, size: tuple[int, int]) -> str:
     """The command that makes exactly this picture again."""
     image = str(request.image) if not str(request.image).startswith("-") else f"./{request.image}"  # not an option
     words = ["unica", "sample", image, "-n", "1", "--seed", str(seed), "--size", f"{size[0]}x{size[1]}"]
-    words += ["--engine", request.engine, "--diversity", repr(request.diversity), "--patch", str(request.patch)]
-    words += ["--max-side", str(request.max_side)]
-    words += ["--levels", str(request.levels)] if request.levels else []
+    words += request.opening.words(model)
     words += ["--tile", request.tile] if request.tile else []
-    words += ["--device", request.device] if request.device != "auto" else []
-    words += ["--precision", request.precision] if request.precision != "auto" else []
     return shlex.join(words)
-
-
-def _pair(text: str | None, number: Callable[[str], Any], option: str, example: str) -> Any:
-    """(width, height) of WIDTHxHEIGHT."""
-    if text is None:
-        return None
-    try:
-        width, height = (number(part) for part in text.lower().split("x"))
-    except ValueError:
-        raise UnicaError(f"{option} is written as {example}, width first, not {text}") from None
-    if not (0 < width <= LARGEST and 0 < height <= LARGEST):
-        raise UnicaError(f"{option} must be above zero and not absurdly large, not {text[:40]}")
-    return width, height
-
-
-def _check_folder(folder: Path) -> None:
-    """Find out that nothing can be written before the work, not after it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UnicaError(f"cannot write to the folder {folder}: {(error.strerror or str(error)).lower()}") from None
 
 
 def _say_if_shrunk(model: Model, request: Request, progress: Progress) -> None:
     if model.picture.original_size != model.picture.size:
         (w0, h0), (w, h) = model.picture.original_size, model.picture.size
-        progress.say(f"{request.image} is {w0}x{h0}; working at {w}x{h} (--max-side {request.max_side})")
+        progress.say(f"{request.image} is {w0}x{h0}; working at {w}x{h} (--max-side)")

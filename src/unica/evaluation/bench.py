@@ -85,11 +85,12 @@ def run(
     plan: Plan,
     tools: Tools,
     say: Callable[[str], None] = lambda line: None,
-    update: Callable[[int, float], None] = lambda index, fraction: None,
+    update: Callable[[float], None] = lambda done: None,
 ) -> list[Row]:
     """All rows; each is kept in OUTPUT/<method>/<image>.json the moment it is done, and reused if nothing changed."""
     rows = []
-    for index, (method, image) in enumerate(plan.jobs()):
+    jobs = list(plan.jobs())
+    for index, (method, image) in enumerate(jobs):
         path = plan.output / method.name / f"{image.stem}.json"
         same = _fingerprint(method, image, plan.count, tools)
         kept = _read(path)
@@ -98,12 +99,12 @@ def run(
             say(f"{method.name}: {image.stem}  (done before)")
         else:
             began = time.perf_counter()
-            paths, made = _samples(method, image, plan, lambda share, index=index: update(index, share))
+            paths, made = _samples(method, image, plan, lambda share, index=index: update((index + share) / len(jobs)))
             row = Row(method.name, image.stem, evaluate(image, Samples(paths), tools), made)
             write_text(json.dumps({**row.as_json(), "fingerprint": same}, indent=1) + "\n", path)
             say(f"{method.name}: {image.stem}  ({time.perf_counter() - began:.0f} s)")
         rows.append(row)
-        update(index, 1.0)
+        update((index + 1) / len(jobs))
     report = {"version": unica.__version__, "protocol": PROTOCOL, "count": plan.count, "machine": describe()}
     write_text(json.dumps({**report, "rows": [row.as_json() for row in rows]}, indent=1) + "\n", plan.output / RESULTS)
     return rows

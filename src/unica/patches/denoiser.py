@@ -78,6 +78,7 @@ def _fade(start: float, t: float) -> float:
 class _Memory:
     """What the run of one picture remembers between steps."""
 
+    seed: int
     level: int = -1
     step: int = 0
     field: Int[Tensor, "h w 2"] | None = None
@@ -86,18 +87,18 @@ class _Memory:
 
 class PatchDenoiser:
     """The optimal denoiser whose receptive field is one patch of the source. Make a fresh one for each run: it carries
-    the search from step to step."""
+    the search from step to step, for one picture a seed."""
 
     schedule = Exploding()
 
-    def __init__(self, scales: Sequence[Scale], recipe: Recipe, seed: int = 0, dtype: torch.dtype = torch.float32):
-        self.scales, self.recipe, self.seed, self.dtype = scales, recipe, seed, dtype
-        self._memories: list[_Memory] = []
+    def __init__(
+        self, scales: Sequence[Scale], recipe: Recipe, seeds: Sequence[int] = (0,), dtype: torch.dtype = torch.float32
+    ):
+        self.scales, self.recipe, self.dtype = scales, recipe, dtype
+        self._memories = [_Memory(seed) for seed in seeds]
 
     def __call__(self, x_t: Float[Tensor, "b c h w"], t: float, level: Level, blend: Blend) -> Prediction:
-        while len(self._memories) < len(x_t):
-            self._memories.append(_Memory())
-        x0 = torch.stack([self._estimate(x, t, level, memory) for x, memory in zip(x_t, self._memories)])
+        x0 = torch.stack([self._estimate(x, t, level, memory) for x, memory in zip(x_t, self._memories, strict=True)])
         return Prediction(x0, eps_of(x_t, x0, t, self.schedule, blend))
 
     def origins(self, picture: int = 0) -> Int[Tensor, "h w 2"]:
@@ -151,7 +152,7 @@ class PatchDenoiser:
         r = self.recipe
         memory.field, _ = refine(
             x, keys, self.scales[level.index], _known(memory.field), patch, r.passes, r.jitter, r.reach,
-            seed=(self.seed * 7919 + memory.step * 101) % 2**31, wrap=level.wrap,
+            seed=(memory.seed * 7919 + memory.step * 101) % 2**31, wrap=level.wrap,
         )  # fmt: skip
         return memory.field
 

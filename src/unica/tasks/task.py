@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unica.diffusion import Guide, Level, State, cascade, guided, seeded
+from unica.diffusion import Denoiser, Guide, Level, State, cascade, guided, seeded
 from unica.errors import UnicaError
 from unica.image import to_pil
 from unica.model import Model
@@ -28,10 +29,11 @@ class Frame:
     index: int  # which picture of the run
     seed: int
     fraction: float  # how much of this picture's work is done
-    state: State
-    bits: int
-    alpha: Float[Tensor, "1 h w"] | None = field(default=None, repr=False)
-    origins: Int[Tensor, "h w 2"] | None = field(default=None, repr=False)  # row and column in the source; when `last`
+    done: float  # how much of the whole run's work is done
+    state: State  # of this picture alone
+    model: Model = field(repr=False)
+    denoiser: Denoiser = field(repr=False)
+    row: int = 0  # of this picture among those that are drawn together
 
     @property
     def last(self) -> bool:
@@ -39,8 +41,19 @@ class Frame:
 
     def image(self) -> Image:
         """The present estimate, at its present size; the finished picture when `last`."""
-        alpha = None if self.alpha is None else self.alpha.cpu()
-        return to_pil(self.state.x0[0].clamp(-1, 1).cpu(), alpha, self.bits)
+        source = self.model.picture
+        pixels = self.state.x0[0][: source.pixels.shape[0]]
+        return to_pil(pixels.clamp(-1, 1).cpu(), None if self.alpha is None else self.alpha.cpu(), source.bits)
+
+    @cached_property
+    def alpha(self) -> Float[Tensor, "1 h w"] | None:
+        """The transparency of the finished picture; None before."""
+        return self.model.alpha(self.state.x0[0], self.denoiser, self.row) if self.last else None
+
+    @cached_property
+    def origins(self) -> Int[Tensor, "h w 2"] | None:
+        """Row and column in the source of each pixel of the finished picture; None before."""
+        return self.model.origins(self.state.x0[0], self.denoiser, self.row) if self.last else None
 
 
 @dataclass(frozen=True)
@@ -63,22 +76,28 @@ def draw(
     levels: Sequence[Level],
     count: int,
     seed: int,
+    batch: int = 1,
     start: Float[Tensor, "1 c h w"] | None = None,
     guides: Callable[[], Sequence[Guide]] = tuple,
 ) -> Iterator[Frame]:
-    """Run the levels once for each picture. Picture i depends on seed + i alone; guides are made fresh for each."""
+    """Run the levels for `batch` pictures at a time. Picture i depends on seed + i alone; guides are made fresh for
+    each run."""
     efforts = [[model.work(level, t) for t in level.times[:-1]] for level in levels]
     total = sum(map(sum, efforts))
-    channels = model.picture.pixels.shape[0]
-    for index in range(count):
-        denoiser = model.denoiser(seed + index)
-        noise = seeded([seed + index], model.device)
-        done = 0.0
-        for state in cascade(guided(denoiser, *guides()), levels, noise, (1, channels), start):
-            done += efforts[state.level][state.step - 1]
-            origins = denoiser.origins() if state.last else None
-            alpha = None if origins is None else model.alpha(origins)
-            yield Frame(index, seed + index, done / total, state, model.picture.bits, alpha, origins)
+    for first in range(0, count, batch):
+        indices = range(first, min(first + batch, count))
+        seeds = [seed + index for index in indices]
+        denoiser = model.denoiser(seeds)
+        begin = None if start is None else start.expand(len(seeds), -1, -1, -1)
+        shape = (len(seeds), model.channels)
+        work = 0.0
+        for state in cascade(guided(denoiser, *guides()), levels, seeded(seeds, model.device), shape, begin):
+            work += efforts[state.level][state.step - 1]
+            fraction = work / total
+            done = (first + fraction * len(seeds)) / count
+            for row, index in enumerate(indices):
+                mine = state._replace(x=state.x[row : row + 1], x0=state.x0[row : row + 1])
+                yield Frame(index, seed + index, fraction, done, mine, model, denoiser, row)
 
 
 def canvas(

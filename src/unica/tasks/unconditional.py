@@ -20,14 +20,18 @@ def _sample(
     stretch: tuple[float, float] | None = None,
     seed: int = 0,
     tile: str = "",
+    batch: int | None = None,
 ) -> Iterator[Frame]:
-    """`size` is (width, height); `stretch` multiplies the source's; `tile` makes the edges of an axis meet."""
+    """`size` is (width, height); `stretch` multiplies the source's; `tile` makes the edges of an axis meet;
+    `batch` pictures are drawn together (default: what suits the device), which changes nothing but the time."""
     if not 1 <= count <= LARGEST_COUNT:
         raise UnicaError(f"count must lie between 1 and {LARGEST_COUNT}, not {count}")
     if not 0 <= seed < 2**63 - LARGEST_COUNT:
         raise UnicaError(f"seed must be a whole number from 0 up, and not astronomical: not {seed}")
+    if batch is not None and not 1 <= batch <= LARGEST_COUNT:
+        raise UnicaError(f"batch must lie between 1 and {LARGEST_COUNT}, not {batch}")
     levels = model.levels(canvas(model, size, stretch), _axes(tile))
-    return draw(model, levels, count, seed, start=model.initial(levels[0]))
+    return draw(model, levels, count, seed, min(batch or model.batch, count), model.initial(levels[0]))
 
 
 def _axes(tile: str) -> Axes:

@@ -1,0 +1,33 @@
+"""Words of the command line that stand for more than themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from unica.errors import UnicaError
+
+LARGEST = 10**6  # of a number in a pair; what is possible is decided by the task
+
+
+def pair(text: str | None, number: Callable[[str], Any], option: str, example: str) -> Any:
+    """(width, height) of WIDTHxHEIGHT."""
+    if text is None:
+        return None
+    try:
+        width, height = (number(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise UnicaError(f"{option} is written as {example}, width first, not {text}") from None
+    if not (0 < width <= LARGEST and 0 < height <= LARGEST):
+        raise UnicaError(f"{option} must be above zero and not absurdly large, not {text[:40]}")
+    return width, height
+
+
+def numbers(text: str | None, option: str, example: str) -> tuple[int, ...] | None:
+    """(52, 41) of 52,41."""
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise UnicaError(f"{option} is written as {example}, not {text}") from None

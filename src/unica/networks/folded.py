@@ -1,0 +1,85 @@
+"""The network of the `fast` preset: SinDDM's field at a fraction of its cost.
+
+Blocks of fold x fold pixels become channels, so that the convolutions see as far with half as many steps on a quarter
+as many positions; what is saved goes into width. Time and level scale and shift the features of every convolution.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Real
+from torch import Tensor, nn
+
+from unica.networks.sinddm import sinusoids
+
+_EMBEDDING = 64
+
+
+@dataclass(frozen=True)
+class FoldedConfig:
+    width: int = 96
+    blocks: int = 3
+    fold: int = 2
+    channels: int = 3
+
+    @property
+    def field(self) -> int:
+        """Side of the square of pixels that one output pixel can depend on."""
+        return self.fold * (1 + 2 * (2 * self.blocks + 2))
+
+
+class Folded(nn.Module):
+    """A residual network on folded pixels."""
+
+    def __init__(self, config: FoldedConfig) -> None:
+        super().__init__()
+        folded = config.channels * config.fold**2
+        self.config = config
+        self.embed = nn.Sequential(nn.Linear(64, _EMBEDDING), nn.SiLU(), nn.Linear(_EMBEDDING, _EMBEDDING), nn.SiLU())
+        self.first = nn.Conv2d(folded, config.width, 3, padding=1)
+        self.modulate = Modulation(config.width)
+        self.blocks = nn.ModuleList(Residual(config.width) for _ in range(config.blocks))
+        self.last = nn.Conv2d(config.width, folded, 3, padding=1)
+        nn.init.zeros_(self.last.weight)
+
+    def forward(
+        self, x: Float[Tensor, "b c h w"], t: Real[Tensor, "b"], s: Real[Tensor, "b"]
+    ) -> Float[Tensor, "b c h w"]:
+        height, width = x.shape[-2:]
+        fold = self.config.fold
+        embedded = self.embed(torch.cat([sinusoids(t), sinusoids(s)], -1))
+        x = F.pad(x, (0, -width % fold, 0, -height % fold), mode="replicate")
+        x = self.modulate(self.first(F.pixel_unshuffle(x, fold)), embedded)
+        for block in self.blocks:
+            x = block(x, embedded)
+        return F.pixel_shuffle(self.last(F.silu(x)), fold)[..., :height, :width]
+
+
+class Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
+        self.modulate = Modulation(width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        with torch.no_grad():
+            self.conv2.weight *= 0.3  # a block begins as a small change
+
+    def forward(self, x: Float[Tensor, "b d h w"], embedded: Float[Tensor, "b e"]) -> Float[Tensor, "b d h w"]:
+        return x + self.conv2(F.silu(self.modulate(self.conv1(F.silu(x)), embedded)))
+
+
+class Modulation(nn.Module):
+    """Scale and shift by time and level; at first it changes nothing."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(_EMBEDDING, 2 * width)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, x: Float[Tensor, "b d h w"], embedded: Float[Tensor, "b e"]) -> Float[Tensor, "b d h w"]:
+        scale, shift = self.linear(embedded)[:, :, None, None].chunk(2, dim=1)
+        return torch.addcmul(x + shift, x, scale)

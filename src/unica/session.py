@@ -1,0 +1,121 @@
+"""A training that lives in files: begun or taken up again, kept now and then, and usable whenever it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from unica.devices import find_device, find_dtype
+from unica.errors import UnicaError
+from unica.files import check_folder
+from unica.image import load
+from unica.presets import preset as find_preset
+from unica.trained import TrainedModel
+from unica.training import Progress, Trainer
+
+ENGINES = ("sinddm",)
+_KEEP_EVERY = 60.0  # seconds of training that a crash may cost
+
+
+@dataclass(frozen=True)
+class Session:
+    """A trainer, and where its work is kept: the model at `output`, what is needed to go on beside it."""
+
+    trainer: Trainer
+    output: Path | None
+    budget: float | None
+    source: bool = True  # whether the model file holds the picture
+
+    @property
+    def state(self) -> Path | None:
+        return None if self.output is None else state_path(self.output)
+
+    def run(self, every: float = 1.0) -> Iterator[Progress]:
+        """Train to the end. What is kept first is kept early: a full disk is found before the work, not after it."""
+        kept = -_KEEP_EVERY
+        for progress in self.trainer.run(self.budget, every):
+            if time.perf_counter() - kept >= _KEEP_EVERY or progress.step == progress.steps:
+                self.keep()
+                kept = time.perf_counter()
+            yield progress
+        self.keep()
+
+    def keep(self) -> None:
+        """The state first: a model is made of it, and not the other way round."""
+        if self.output is not None and self.state is not None:
+            self.trainer.save(self.state)
+            self.trainer.model().save(self.output, self.source)
+
+
+def state_path(output: Path) -> Path:
+    return output.with_name(output.name + ".training")
+
+
+def begin(
+    image: str | os.PathLike[str] | Any,
+    engine: str = "sinddm",
+    preset: str = "fast",
+    budget: str | float | None = None,
+    steps: int | None = None,
+    output: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    seed: int = 0,
+    max_side: int | None = 1024,
+    device: str = "auto",
+    precision: str = "auto",
+    source: bool = True,
+) -> Session:
+    """A training that has not begun yet, or one that goes on. `budget` is a time, as "10m" or in seconds, those of
+    earlier sessions included; `steps` is an exact number of steps. The preset's own number holds where neither is said.
+    """
+    if engine not in ENGINES:
+        raise UnicaError(f"engine must be {' or '.join(ENGINES)} to be trained, not {engine}")
+    if budget is not None and steps is not None:
+        raise UnicaError("give a budget or a number of steps, not both")
+    if steps is not None and steps < 1:
+        raise UnicaError(f"steps must be at least 1, not {steps}")
+    where = find_device(device)
+    picture = load(image, max_side)
+    channels = picture.pixels.shape[0] + (picture.alpha is not None)
+    plan = find_preset(preset, channels)
+    plan = plan if steps is None else replace(plan, steps=steps)
+    path = None if output is None else check_output(Path(output), resume)
+    trainer = Trainer(picture, plan, seed, where, find_dtype(precision, where))
+    if resume:
+        if path is None:
+            raise UnicaError("to resume, say with -o which model")
+        trainer.resume(state_path(path))
+    return Session(trainer, path, None if budget is None else seconds(budget), source)
+
+
+def train(image: str | os.PathLike[str] | Any, **words: Any) -> TrainedModel:
+    """A trained model of one picture; the words are those of `begin`."""
+    session = begin(image, **words)
+    for _ in session.run():
+        pass
+    return session.trainer.model()
+
+
+def seconds(budget: str | float) -> float:
+    """Of 90, "90s", "10m", "1h30m"."""
+    if not isinstance(budget, str):
+        return float(budget)
+    found = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", budget.strip().lower())
+    if found is None or not any(found.groups()):
+        raise UnicaError(f"budget is written as 90s, 10m or 1h30m, not {budget}")
+    return sum(float(part or 0) * unit for part, unit in zip(found.groups(), (3600, 60, 1)))
+
+
+def check_output(path: Path, resume: bool = False) -> Path:
+    """The path, if a model can be written there without losing another."""
+    if path.is_dir():
+        raise UnicaError(f"{path} is a folder; name the model's file, as photo.unica")
+    if path.exists() and not resume:
+        raise UnicaError(f"{path} is there already; another -o leaves it as it is, --resume goes on training it")
+    check_folder(path.parent)
+    return path

@@ -1,0 +1,350 @@
+"""Training, as a generator of progress: read `Trainer.run` from top to bottom.
+
+All that a run depends on is in its plan, its source and its state; the state can be written at any step and taken up
+again, and on a CPU what follows is the same to the bit.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from unica.checkpoint import read_tensors, write_tensors
+from unica.errors import UnicaError
+from unica.image import Picture
+from unica.muon import Muon, is_matrix
+from unica.networks import NetworkConfig, build
+from unica.pyramid import field_sizes, pyramid
+from unica.sinddm import Output, Rule, make_recipe, pairs
+from unica.trained import TrainedModel
+
+SMALLEST = 42  # pixels of the short side: SinDDM's coarsest level
+_SHORTEST = 10.0  # seconds that a budget must have ...
+_FEWEST = 20  # ... and steps there must be time for
+_RESERVE = 0.03  # of the budget, for saving and for showing
+_CHAPTERS = 20  # how often a budget is planned anew
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything about a training but the picture. The functions in `presets` make them."""
+
+    preset: str
+    network: NetworkConfig
+    rule: Rule
+    output: Output
+    steps: int  # with a budget, decided by the time there is
+    images: int | None  # in a batch ...
+    pixels: int | None  # ... or as many as have about so many pixels
+    loss: Literal["l1", "l2"]
+    optimizer: Literal["adam", "muon"]
+    rate: float
+    halvings: tuple[int, ...] | None  # steps at which the rate is halved; None: it falls to 0 on a line
+    ema: float  # what the average keeps of itself in an update
+    ema_from: int  # steps for which the average is a copy
+    ema_every: int
+    blur: bool = True
+    sampled: float = 0.0  # share of the times that are drawn among those a run visits
+    clip: float | None = None  # largest norm of the gradient
+    warmup: int = 0  # steps in which the rate rises
+    levels_pixels: int = 50_000  # of the finest level; larger sources are shrunk
+
+
+class Progress(NamedTuple):
+    """Where a training stands."""
+
+    step: int
+    steps: int
+    fraction: float  # of the schedule
+    losses: tuple[float, ...]  # a running mean for each level, of |eps - estimate|
+    seconds: float  # trained so far, over all sessions
+    remaining: float  # seconds, as expected
+    pixels: float  # trained on a second
+
+
+class Trainer:
+    """A training that is under way."""
+
+    def __init__(
+        self,
+        picture: Picture,
+        plan: Plan,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        if min(picture.size) < SMALLEST:
+            width, height = picture.size
+            raise UnicaError(
+                f"a source of {width}x{height} is too small to train on; both sides must be at least {SMALLEST}"
+            )
+        self.picture, self.plan, self.seed = picture, plan, seed
+        self.device, self.dtype = torch.device(device), dtype
+        levels = _levels(picture, plan.levels_pixels)
+        self.pairs = pairs([level.to(self.device) for level in levels])
+        self.recipe = make_recipe(plan.network, levels, plan.rule, plan.output, plan.blur)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.network = build(plan.network).to(self.device)
+        self.average = deepcopy(self.network).requires_grad_(False)
+        self.optimizers = _optimizers(self.network, plan)
+        self.random = torch.Generator().manual_seed(seed)  # levels and times
+        self.noise = torch.Generator(self.device).manual_seed(seed + 1)
+        self.step, self.seconds, self.losses = 0, 0.0, [float("nan")] * len(self.pairs)
+        self.line = _Line(0, 0.0, plan.steps)
+
+    def run(self, budget: float | None = None, every: float = 1.0) -> Iterator[Progress]:
+        """Train to the end of the plan, or until `budget` seconds are used, those of earlier sessions included; a
+        progress about every so many seconds. A budget's steps are planned by the pace there is, again and again."""
+        began, before, pixels, shown = time.perf_counter(), self.seconds, 0, -every
+        if budget is not None:
+            self._plan_for(budget)
+        first, chapter = self.step, max((self.line.end - self.step) // _CHAPTERS, 1)
+        while self.step < self.line.end:
+            level = int(torch.randint(len(self.pairs), (), generator=self.random))
+            pixels += self._train_step(level)
+            now = time.perf_counter() - began
+            self.seconds = before + now
+            pace = now / (self.step - first)
+            if budget is not None and (self.step - first) % chapter == 0:
+                self._replan(pace, budget * (1 - _RESERVE / 2) - self.seconds)
+            if now - shown >= every or self.step >= self.line.end:
+                shown = now
+                left = max(self.line.end - self.step, 0) * pace
+                fraction = self.line.fraction(self.step)
+                yield Progress(self.step, self.line.end, fraction, tuple(self.losses), self.seconds, left, pixels / now)
+
+    def _train_step(self, level: int) -> int:
+        """One step of Alg. 1; the number of pixels it looked at."""
+        rate = self._rate(self.line.fraction(self.step))
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+        x, blurred, t = self._batch(level)
+        eps = torch.randn(x.shape, generator=self.noise, device=self.device)
+        loss, error = self._loss(self.network, level, x, blurred, t, eps)
+        loss.backward()
+        if self.plan.clip is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.clip)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        self.step += 1
+        self._update_average()
+        self.losses[level] = _running(self.losses[level], error.item())
+        return x.shape[0] * x.shape[2] * x.shape[3]
+
+    def _batch(self, level: int) -> tuple[Tensor, Tensor | None, Int[Tensor, "b"]]:
+        """Copies of a level at different times (Alg. 1, lines 2, 3, 8)."""
+        sharp, blurred = self.pairs[level]
+        plan, area = self.plan, sharp.shape[-2] * sharp.shape[-1]
+        count = plan.images or max(round((plan.pixels or area) / area), 1)
+        latest = self.recipe.steps
+        if plan.sampled and float(torch.rand((), generator=self.random)) < plan.sampled:
+            latest = min(self.recipe.starts[level] + 1, latest)
+        drawn = torch.rand(count, generator=self.random)
+        if plan.images is None:  # one time from each of `count` equal parts: less chance, the same distribution
+            drawn = (torch.arange(count) + drawn) / count
+        t = (1 + drawn * latest).long().clamp(max=latest)
+        # A network that folds pixels must see every picture in each of the ways it can be folded.
+        top, left = torch.randint(self.recipe.network.fold, (2,), generator=self.random).tolist()
+        blurred = None if blurred is None else blurred[..., top:, left:]
+        return sharp[..., top:, left:].expand(count, -1, -1, -1), blurred, t.to(self.device)
+
+    def _loss(
+        self,
+        network: nn.Module,
+        level: int,
+        x: Float[Tensor, "b c h w"],
+        blurred: Float[Tensor, "1 c h w"] | None,
+        t: Int[Tensor, "b"],
+        eps: Float[Tensor, "b c h w"],
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """What is minimised, and the mean of |eps - estimate| (Alg. 1, line 11)."""
+        recipe = self.recipe
+        mean = x
+        if blurred is not None and recipe.blurred:
+            gamma = recipe.gamma(level)
+            mix = torch.tensor([gamma(int(time)) for time in t.tolist()], device=x.device).view(-1, 1, 1, 1)
+            mean = mix * blurred + (1 - mix) * x
+        alpha, sigma = recipe.noise(x, t)
+        x_t = (alpha * mean + sigma * eps).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            error = recipe.eps(network, x_t, t, level).float() - eps
+        if self.plan.loss == "l1":
+            loss = error.abs().mean()
+        else:
+            loss = (error * recipe.residual_loss_weight(x, t)).square().mean()
+        return loss, error.detach().abs().mean()
+
+    def _rate(self, fraction: float) -> float:
+        plan = self.plan
+        rate = plan.rate * (min((self.step + 1) / plan.warmup, 1.0) if plan.warmup else 1.0)
+        if plan.halvings is None:
+            return rate * max(1 - fraction, 0.0)
+        return rate * 0.5 ** sum(self.step >= step for step in plan.halvings)
+
+    def _update_average(self) -> None:
+        """A copy at first, then an exponential average; where there is no such start, a warm-up stands for it."""
+        plan = self.plan
+        if self.step % plan.ema_every:
+            return
+        keep = plan.ema if plan.ema_from else min(plan.ema, (1 + self.step) / (10 + self.step))
+        keep = 0.0 if self.step < plan.ema_from else keep
+        with torch.no_grad():
+            for average, weight in zip(self.average.parameters(), self.network.parameters()):
+                average.lerp_(weight, 1 - keep)
+
+    def validate(self, times: int = 10) -> tuple[float, ...]:
+        """|eps - estimate| of the averaged network for each level: fixed noise, times all over the schedule."""
+        noise = torch.Generator(self.device).manual_seed(0)
+        t = torch.linspace(1, self.recipe.steps, times, device=self.device).round().long()
+        errors = []
+        for level, (sharp, blurred) in enumerate(self.pairs):
+            x = sharp.expand(times, -1, -1, -1)
+            eps = torch.randn(x.shape, generator=noise, device=self.device)
+            with torch.no_grad():
+                errors.append(self._loss(self.average, level, x, blurred, t, eps)[1].item())
+        return tuple(errors)
+
+    def _plan_for(self, budget: float) -> None:
+        if budget < _SHORTEST:
+            raise UnicaError(f"a budget of {budget:g} seconds is too short to train; give at least {_SHORTEST:g}")
+        fraction = min(self.line.fraction(self.step), self.seconds / budget)  # a longer budget reopens what was done
+        self.line = _Line(self.step, fraction, self.step + 1)
+        began = time.perf_counter()
+        pace = self._seconds_a_step()
+        self._replan(pace, budget * (1 - _RESERVE) - self.seconds - (time.perf_counter() - began))
+        if self.step == 0 and self.line.end < _FEWEST:
+            raise UnicaError(
+                f"a budget of {budget:g} seconds is too short: it has time for {self.line.end} steps of"
+                f" {pace:.1f} seconds, and {_FEWEST} are the least; give at least {math.ceil(_FEWEST * pace * 1.1)}"
+            )
+
+    def _seconds_a_step(self) -> float:
+        """Measured on a twin, so that this run's random numbers stay what they are."""
+        twin = Trainer(self.picture, self.plan, self.seed, self.device, self.dtype)
+        twin.line = _Line(0, 0.0, 1)
+        seconds = []
+        for level in list(range(len(self.pairs))) * 2:  # the first time is slower than those that follow
+            began = time.perf_counter()
+            twin._train_step(level)
+            seconds.append(time.perf_counter() - began)
+        return sum(seconds[len(self.pairs) :]) / len(self.pairs)
+
+    def _replan(self, pace: float, seconds: float) -> None:
+        """As many steps as there is time for, and what is left of the schedule over them."""
+        self.line = _Line(self.step, self.line.fraction(self.step), self.step + max(int(seconds / pace), 0))
+
+    def model(self) -> TrainedModel:
+        """The averaged network as it is now, ready to draw from."""
+        training = {
+            "preset": self.plan.preset,
+            "steps": self.step,
+            "seconds": round(self.seconds, 1),
+            "seed": self.seed,
+        }
+        network = deepcopy(self.average)
+        return TrainedModel(self.recipe, network, self.picture, training, self.device, self.dtype)
+
+    def save(self, path: Path) -> None:
+        """Everything that a later session needs to go on as if there had been no break."""
+        tensors = {f"network.{name}": weight for name, weight in self.network.state_dict().items()}
+        tensors |= {f"average.{name}": weight for name, weight in self.average.state_dict().items()}
+        for number, optimizer in enumerate(self.optimizers):
+            for index, weight in enumerate(optimizer.param_groups[0]["params"]):
+                for key, value in optimizer.state[weight].items():
+                    tensors[f"optimizer.{number}.{index}.{key}"] = value
+        tensors |= {"random": self.random.get_state(), "noise": self.noise.get_state()}
+        head = {
+            "plan": _as_json(self.plan),
+            "source": self.picture.sha256,
+            "seed": self.seed,
+            "step": self.step,
+            "seconds": self.seconds,
+            "losses": self.losses,
+            "line": self.line,
+        }
+        write_tensors(path, "training", tensors, head)
+
+    def resume(self, path: Path) -> None:
+        """Go on from what `save` wrote; of another picture or another plan, it is refused."""
+        tensors, head = read_tensors(path, "training")
+        try:
+            self._refuse_others(path, head)
+            for part, module in (("network", self.network), ("average", self.average)):
+                module.load_state_dict(
+                    {name.removeprefix(f"{part}."): x for name, x in tensors.items() if name.startswith(f"{part}.")}
+                )
+            for name, tensor in tensors.items():
+                if name.startswith("optimizer."):
+                    _, number, index, key = name.split(".")
+                    optimizer = self.optimizers[int(number)]
+                    weight = optimizer.param_groups[0]["params"][int(index)]
+                    optimizer.state[weight][key] = tensor if key == "step" else tensor.to(self.device)
+            self.random.set_state(tensors["random"])
+            self.noise.set_state(tensors["noise"])
+            self.step, self.seconds, self.losses = head["step"], head["seconds"], head["losses"]
+            self.line = _Line(*head["line"])
+        except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
+            raise UnicaError(f"{path} is damaged: {type(error).__name__} in the training state") from None
+
+    def _refuse_others(self, path: Path, head: dict[str, Any]) -> None:
+        if head["source"] != self.picture.sha256:
+            raise UnicaError(f"{path} is a training on another picture; resume with the one it began with")
+        if head["seed"] != self.seed:
+            raise UnicaError(f"{path} began with seed {head['seed']}, not {self.seed}; resume with that")
+        ours, theirs = _as_json(self.plan), head["plan"]
+        if ours != theirs:
+            different = ", ".join(sorted(key for key in ours if ours[key] != theirs.get(key)))
+            raise UnicaError(
+                f"{path} began with the preset {theirs['preset']} and other settings ({different}); resume with those"
+            )
+
+
+class _Line(NamedTuple):
+    """The schedule's clock: it shows `start` at step `begin`, and runs evenly to 1 at step `end`."""
+
+    begin: int
+    start: float
+    end: int
+
+    def fraction(self, step: int) -> float:
+        if step >= self.end:
+            return 1.0
+        return self.start + (1 - self.start) * (step - self.begin) / (self.end - self.begin)
+
+
+def _levels(picture: Picture, largest: int) -> list[Float[Tensor, "c h w"]]:
+    """The source at SinDDM's sizes, by Lanczos; transparency is one channel more."""
+    width, height = picture.size
+    sizes = field_sizes((height, width), largest_area=largest)
+    scales = pyramid(picture.pixels, picture.alpha, sizes, "lanczos")
+    return [s.pixels if s.alpha is None else torch.cat([s.pixels * s.visible, s.alpha * 2 - 1]) for s in scales]
+
+
+def _optimizers(network: nn.Module, plan: Plan) -> list[torch.optim.Optimizer]:
+    weights = list(network.parameters())
+    if plan.optimizer == "adam":
+        return [torch.optim.Adam(weights, plan.rate)]
+    matrices = [weight for weight in weights if is_matrix(weight)]
+    others = [weight for weight in weights if not is_matrix(weight)]
+    return [Muon(matrices, plan.rate), torch.optim.Adam(others, plan.rate, betas=(0.9, 0.99))]
+
+
+def _running(mean: float, value: float) -> float:
+    return value if math.isnan(mean) else 0.98 * mean + 0.02 * value
+
+
+def _as_json(plan: Plan) -> dict[str, Any]:
+    return json.loads(json.dumps(asdict(plan)))

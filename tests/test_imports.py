@@ -28,7 +28,7 @@ ALLOWED = {
     "windows": {"diffusion"},
     "model": {"pyramid", "diffusion", "image"},
     "instant": {"devices", "patches", "pyramid", "diffusion", "image", "errors"},
-    "sinddm": {"networks", "pyramid", "diffusion", "schedule", "errors"},
+    "sinddm": {"networks", "pyramid", "diffusion", "schedule", "image", "errors"},
     "checkpoint": {"sinddm", "networks", "image", "files", "errors"},
     "trained": {
         *("checkpoint", "sinddm", "networks", "patches", "windows", "devices"),

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unica.devices import find_device, find_dtype
 from unica.errors import UnicaError
-from unica.image import Picture, load
+from unica.image import Picture, load, shrink
 from unica.networks import SinDDMConfig, build
 from unica.pyramid import Size, field_sizes
 from unica.schedule import Discrete, cosine
@@ -49,11 +49,12 @@ def import_checkpoint(
         schedule = _cosine(path, alpha_bar)
     except (KeyError, RuntimeError, IndexError) as error:
         raise _strange(path, f"it lacks {error}" if isinstance(error, KeyError) else "its weights do not fit") from None
-    picture = _with_channels(picture, config.channels)
     blur = [0.0, *(_blur(schedule, gamma) for gamma in gammas)]
+    levels = _sizes(path, picture, len(blur), sizes)
+    picture = shrink(_with_channels(picture, config.channels), levels[-1])
     recipe = Recipe(
         network=config,
-        sizes=_sizes(path, picture, len(blur), sizes),
+        sizes=levels,
         blur=tuple(blur),
         starts=(schedule.steps, *(start_step(schedule, b, "authors") for b in blur[1:])),
         rule="authors",

@@ -12,7 +12,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from math import ceil, sqrt
 from pathlib import Path
@@ -29,7 +29,7 @@ from torch.nn.functional import interpolate
 from unica.errors import UnicaError
 from unica.files import whole_file
 
-Resampling = Literal["bilinear", "bicubic", "lanczos"]
+Resampling = Literal["bilinear", "bicubic", "lanczos", "bilinear8", "lanczos8"]
 
 _Size = tuple[int, int]  # (width, height)
 _LARGEST = 250_000_000  # pixels of a file
@@ -159,15 +159,33 @@ def read_text(path: str | os.PathLike[str]) -> dict[str, str]:
 def resize(
     x: Float[Tensor, "b c h w"], size: tuple[int, int], how: Resampling = "bicubic"
 ) -> Float[Tensor, "b c height width"]:
-    """`x` at another (height, width), antialiased; all but bilinear overshoot; lanczos has no gradient."""
+    """`x` at another (height, width), antialiased; bicubic and lanczos overshoot. Those by Pillow, lanczos and the ones
+    whose name ends in 8, have no gradient; the latter work on bytes and round as they do."""
     if tuple(x.shape[2:]) == size:
         return x
-    if how != "lanczos":
+    if how == "bilinear" or how == "bicubic":
         return interpolate(x, size, mode=how, antialias=True, align_corners=False)
-    planes = x.detach().cpu().float().flatten(0, 1).numpy()
-    lanczos = Image.Resampling.LANCZOS
-    resized = [np.asarray(Image.fromarray(plane).resize((size[1], size[0]), lanczos)) for plane in planes]
-    return torch.from_numpy(np.stack(resized)).view(*x.shape[:2], *size).to(x)
+    filter = Image.Resampling.BILINEAR if how == "bilinear8" else Image.Resampling.LANCZOS
+    planes = x.detach().cpu().float().flatten(0, 1)
+    if how != "lanczos":
+        planes = ((planes + 1) * 127.5).round().clamp(0, 255).byte()
+    resized = [np.asarray(Image.fromarray(plane).resize((size[1], size[0]), filter)) for plane in planes.numpy()]
+    out = torch.from_numpy(np.stack(resized)).view(*x.shape[:2], *size).to(x)
+    return out if how == "lanczos" else out / 127.5 - 1
+
+
+def shrink(picture: Picture, size: tuple[int, int]) -> Picture:
+    """The picture at another (height, width), in as many bits as it has."""
+    if picture.pixels.shape[1:] == size:
+        return picture
+    top = 2**picture.bits - 1
+    pixels = (resize(picture.pixels[None], size, "lanczos")[0].clamp(-1, 1) + 1) / 2
+    alpha = None if picture.alpha is None else resize(picture.alpha[None], size, "bilinear")[0].clamp(0, 1)
+    return replace(
+        picture,
+        pixels=(pixels * top).round() / top * 2 - 1,
+        alpha=None if alpha is None else (alpha * top).round() / top,
+    )
 
 
 def contact_sheet(pictures: Sequence[Image.Image], columns: int | None = None, gap: int = 4) -> Image.Image:

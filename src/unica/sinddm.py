@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from unica.diffusion import Axes, Level, ddim, ddpm, upsample
 from unica.errors import UnicaError
+from unica.image import resize
 from unica.networks import NetworkConfig
 from unica.pyramid import Size
 from unica.schedule import Discrete, Ramp, cosine, matching, no_blur
@@ -116,34 +117,37 @@ class Recipe:
 class Pair(NamedTuple):
     """A level of the source, and what upsampling the coarser level leaves of it."""
 
-    sharp: Float[Tensor, "1 c h w"]
-    blurred: Float[Tensor, "1 c h w"] | None  # of the coarsest level: None
+    sharp: Float[Tensor, "1 c _ _"]
+    blurred: Float[Tensor, "1 c _ _"] | None  # of the coarsest level: None
 
 
-def pairs(levels: Sequence[Float[Tensor, "c h w"]]) -> list[Pair]:
+def pairs(levels: Sequence[Float[Tensor, "c _ _"]]) -> list[Pair]:
     sharp = [level[None] for level in levels]
     sizes = [(x.shape[-2], x.shape[-1]) for x in sharp]
     return [Pair(sharp[0], None), *(Pair(x, upsample(sharp[i], sizes[i + 1])) for i, x in enumerate(sharp[1:]))]
 
 
-def measured_blur(pair: Pair) -> float:
+Picture = Float[Tensor, "c _ _"]
+
+
+def measured_blur(sharp: Picture, coarser: Picture) -> float:
     """||x - x~|| as a root mean square (supplement, Eq. 3 and 5)."""
-    assert pair.blurred is not None
-    return (pair.sharp - pair.blurred).square().mean().sqrt().item()
+    blurred = upsample(coarser[None], (sharp.shape[-2], sharp.shape[-1]))[0]
+    return (sharp - blurred).square().mean().sqrt().item()
 
 
-def authors_blur(pair: Pair) -> float:
+def authors_blur(sharp: Picture, coarser: Picture) -> float:
     """What the authors' code computes: bytes are subtracted without a sign, so that -1 is 255, and the norm is divided
     by the number of values rather than by its root. The number says little of the picture; their start steps and
     gamma, and so their results, come from it."""
-    assert pair.blurred is not None
-    sharp, blurred = (((x + 1) * 127.5).round().clamp(0, 255).int() for x in (pair.sharp, pair.blurred))
-    return ((sharp - blurred) % 256).double().square().sum().sqrt().item() / sharp.numel()
+    blurred = resize(coarser[None], (sharp.shape[-2], sharp.shape[-1]), "bilinear8")[0]
+    bytes_, blurred = (((x + 1) * 127.5).round().clamp(0, 255).int() for x in (sharp, blurred))
+    return ((bytes_ - blurred) % 256).double().square().sum().sqrt().item() / sharp.numel()
 
 
 def make_recipe(
     network: NetworkConfig,
-    levels: Sequence[Float[Tensor, "c h w"]],
+    levels: Sequence[Float[Tensor, "c _ _"]],
     rule: Rule = "measured",
     output: Output = "eps",
     blur: bool = True,
@@ -151,7 +155,7 @@ def make_recipe(
 ) -> Recipe:
     """The recipe that a source at several sizes asks for."""
     distance = {"measured": measured_blur, "authors": authors_blur}[rule]
-    distances = (0.0, *(distance(pair) for pair in pairs(levels)[1:]))
+    distances = (0.0, *(distance(sharp, coarser) for coarser, sharp in zip(levels, levels[1:])))
     return Recipe(
         network=network,
         sizes=tuple((x.shape[-2], x.shape[-1]) for x in levels),

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from unica.checkpoint import read_tensors, write_tensors
 from unica.errors import UnicaError
-from unica.image import Picture
+from unica.image import Picture, shrink
 from unica.muon import Muon, is_matrix
 from unica.networks import NetworkConfig, build
 from unica.pyramid import field_sizes, pyramid
@@ -88,9 +88,10 @@ class Trainer:
             raise UnicaError(
                 f"a source of {width}x{height} is too small to train on; both sides must be at least {SMALLEST}"
             )
-        self.picture, self.plan, self.seed = picture, plan, seed
+        self.plan, self.seed = plan, seed
         self.device, self.dtype = torch.device(device), dtype
         levels = _levels(picture, plan.levels_pixels)
+        self.picture = shrink(picture, (levels[-1].shape[-2], levels[-1].shape[-1]))
         self.pairs = pairs([level.to(self.device) for level in levels])
         self.recipe = make_recipe(plan.network, levels, plan.rule, plan.output, plan.blur)
         with torch.random.fork_rng(devices=[]):
@@ -296,6 +297,8 @@ class Trainer:
             self.noise.set_state(tensors["noise"])
             self.step, self.seconds, self.losses = head["step"], head["seconds"], head["losses"]
             self.line = _Line(*head["line"])
+            if head["plan"]["steps"] != self.plan.steps:
+                self.line = _Line(0, 0.0, self.plan.steps)
         except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
             raise UnicaError(f"{path} is damaged: {type(error).__name__} in the training state") from None
 
@@ -305,8 +308,8 @@ class Trainer:
         if head["seed"] != self.seed:
             raise UnicaError(f"{path} began with seed {head['seed']}, not {self.seed}; resume with that")
         ours, theirs = _as_json(self.plan), head["plan"]
-        if ours != theirs:
-            different = ", ".join(sorted(key for key in ours if ours[key] != theirs.get(key)))
+        different = ", ".join(sorted(key for key in ours if ours[key] != theirs.get(key) and key != "steps"))
+        if different:
             raise UnicaError(
                 f"{path} began with the preset {theirs['preset']} and other settings ({different}); resume with those"
             )
@@ -325,11 +328,11 @@ class _Line(NamedTuple):
         return self.start + (1 - self.start) * (step - self.begin) / (self.end - self.begin)
 
 
-def _levels(picture: Picture, largest: int) -> list[Float[Tensor, "c h w"]]:
-    """The source at SinDDM's sizes, by Lanczos; transparency is one channel more."""
+def _levels(picture: Picture, largest: int) -> list[Float[Tensor, "c _ _"]]:
+    """The source at SinDDM's sizes, in bytes as the authors have them; transparency is one channel more."""
     width, height = picture.size
     sizes = field_sizes((height, width), largest_area=largest)
-    scales = pyramid(picture.pixels, picture.alpha, sizes, "lanczos")
+    scales = pyramid(picture.pixels, picture.alpha, sizes, "lanczos8" if picture.bits == 8 else "lanczos")
     return [s.pixels if s.alpha is None else torch.cat([s.pixels * s.visible, s.alpha * 2 - 1]) for s in scales]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -74,15 +75,17 @@ def _intention(session: Session, path: Path) -> str:
     trainer = session.trainer
     plan, sizes = trainer.plan, trainer.recipe.sizes
     levels = ", ".join(f"{width}x{height}" for height, width in sizes)
+    (w0, h0), (w, h) = trainer.picture.original_size, trainer.picture.size
+    made = "" if (w0, h0) == (w, h) else f"{w0}x{h0} shrunk to {w}x{h}, "
     numbers = str(trainer.dtype).removeprefix("torch.")
     goal = f"{plan.steps} steps" if session.budget is None else f"{_clock(session.budget)} from now at the latest"
     where = f"{trainer.device.type}, {numbers}"
     after = f", after {trainer.step} steps before" if trainer.step else ""
-    return f"{path}: preset {plan.preset}, levels {levels}, {where}; {goal}{after}"
+    return f"{path}: preset {plan.preset}, {made}levels {levels}, {where}; {goal}{after}"
 
 
 def _standing(now: Progress) -> str:
-    losses = " ".join(f"{loss:.3f}" for loss in now.losses)
+    losses = " ".join("-" if math.isnan(loss) else f"{loss:.3f}" for loss in now.losses)
     return f"step {now.step}/{now.steps}, loss a level {losses}, {_clock(now.remaining)} left"
 
 
@@ -107,7 +110,7 @@ def _report(session: Session, path: Path, began: float) -> dict[str, Any]:
         "version": unica.__version__,
         "source_sha256": trainer.picture.sha256,
         "steps": trainer.step,
-        "losses": [round(loss, 4) for loss in trainer.losses],
+        "losses": [None if math.isnan(loss) else round(loss, 4) for loss in trainer.losses],
         "validation": [round(loss, 4) for loss in trainer.validate()],
         "training_seconds": round(trainer.seconds, 3),
         "seconds": round(time.perf_counter() - began, 3),

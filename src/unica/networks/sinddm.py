@@ -42,7 +42,7 @@ class SinDDM(nn.Module):
         self.final_conv = nn.Sequential(nn.Conv2d(half, config.channels, 1))
 
     def forward(
-        self, x: Float[Tensor, "b c h w"], t: Float[Tensor, "b"], s: Float[Tensor, "b"]
+        self, x: Float[Tensor, "b c h w"], t: Real[Tensor, "b"], s: Real[Tensor, "b"]
     ) -> Float[Tensor, "b c h w"]:
         embedded = self.time_mlp(torch.cat([sinusoids(t), sinusoids(s)], -1))
         for block in (self.l1, self.l2, self.l3, self.l4):

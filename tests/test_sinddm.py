@@ -137,7 +137,7 @@ def test_sizes_grow_evenly_to_the_picture(size: tuple[int, int]) -> None:
     if size[0] * size[1] <= 50_000:
         assert sizes[-1] == size
     for (h, _), (H, W) in zip(sizes, sizes[1:]):
-        assert 1.15 < H / h < 1.75 and W / H == pytest.approx(size[1] / size[0], rel=0.05)
+        assert 1.15 < H / h < 1.75 and pytest.approx(size[1] / size[0], rel=0.05) == W / H
 
 
 def test_measured_start_steps_follow_the_equations() -> None:

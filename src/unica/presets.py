@@ -11,11 +11,11 @@ from unica.training import Plan
 _HALVINGS = (20_000, 40_000, 70_000, 80_000, 90_000, 110_000)
 
 
-def paper(channels: int = 3) -> Plan:
+def paper() -> Plan:
     """SinDDM as published (supplement C); start steps, gamma and the average's details as in its authors' code."""
     return Plan(
         preset="paper",
-        network=SinDDMConfig(dim=160, channels=channels),
+        network=SinDDMConfig(dim=160),
         rule="authors",
         output="eps",
         steps=120_000,
@@ -31,23 +31,23 @@ def paper(channels: int = 3) -> Plan:
     )
 
 
-def paper_small_gpu(channels: int = 3) -> Plan:
+def paper_small_gpu() -> Plan:
     """The paper's setting for small GPUs: half the batch, four times the steps."""
-    plan = paper(channels)
+    plan = paper()
     halvings = tuple(4 * step for step in _HALVINGS)
     return replace(plan, preset="paper-small-gpu", steps=4 * plan.steps, images=16, halvings=halvings)
 
 
-def no_blur(channels: int = 3) -> Plan:
+def no_blur() -> Plan:
     """The ablation of Fig. 5: noise alone, which leaves out fine detail."""
-    return replace(paper(channels), preset="no-blur", blur=False)
+    return replace(paper(), preset="no-blur", blur=False)
 
 
-def fast(channels: int = 3) -> Plan:
+def fast() -> Plan:
     """The best pictures for minutes of training; how it got its values is in docs/training.md."""
     return Plan(
         preset="fast",
-        network=FoldedConfig(width=96, blocks=3, fold=2, channels=channels),
+        network=FoldedConfig(width=96, blocks=3, fold=2),
         rule="authors",
         output="residual",
         steps=20_000,
@@ -60,6 +60,7 @@ def fast(channels: int = 3) -> Plan:
         ema=0.998,
         ema_from=0,
         ema_every=1,
+        sampled=0.8,
         clip=1.0,
         warmup=50,
     )
@@ -68,7 +69,7 @@ def fast(channels: int = 3) -> Plan:
 PRESETS = {"fast": fast, "paper": paper, "paper-small-gpu": paper_small_gpu, "no-blur": no_blur}
 
 
-def preset(name: str, channels: int = 3) -> Plan:
+def preset(name: str) -> Plan:
     if name not in PRESETS:
         raise UnicaError(f"preset must be {', '.join(list(PRESETS)[:-1])} or {list(PRESETS)[-1]}, not {name}")
-    return PRESETS[name](channels)
+    return PRESETS[name]()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import ModelHubMixin
+from huggingface_hub import ModelHubMixin, hf_hub_download
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -127,23 +127,27 @@ class TrainedModel(
         self.save(save_directory / HUB_FILE)
 
     @classmethod
-    def _from_pretrained(cls, *, model_id: str, **words: Any) -> TrainedModel:
-        from huggingface_hub import hf_hub_download
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **words: Any) -> TrainedModel:
+        """A model from a folder or from the Hugging Face hub; `words` are those of `load`, and the hub's own."""
+        try:
+            return super().from_pretrained(pretrained_model_name_or_path, **words)
+        except UnicaError:
+            raise
+        except Exception as error:  # the hub's library raises its own kinds, and those of what carries its requests
+            reason = str(error).strip().splitlines()[0]
+            raise UnicaError(
+                f"{pretrained_model_name_or_path} is no folder here and cannot be had from the Hugging Face hub"
+                f" ({reason.rstrip('.')}); download its {HUB_FILE} elsewhere and load that"
+            ) from None
 
+    @classmethod
+    def _from_pretrained(cls, *, model_id: str, **words: Any) -> TrainedModel:
         hub = ("revision", "cache_dir", "force_download", "local_files_only", "token", "proxies", "resume_download")
         options = {name: words.pop(name, None) for name in hub}
-        folder = Path(model_id)
-        if folder.is_dir():
-            return load(folder, **words)
-        try:
-            path = hf_hub_download(model_id, HUB_FILE, **_given(options))
-        except Exception as error:
-            reason = str(error).splitlines()[0]
-            raise UnicaError(
-                f"{model_id} is no folder here and cannot be had from the Hugging Face hub ({reason}); download its"
-                f" {HUB_FILE} elsewhere and load that"
-            ) from None
-        return load(path, **words)
+        if Path(model_id).is_dir():
+            return load(model_id, **words)
+        given = {name: value for name, value in options.items() if value is not None}
+        return load(hf_hub_download(model_id, HUB_FILE, **given), **words)
 
 
 def load(
@@ -200,7 +204,3 @@ class NetworkDenoiser:
                 return model.recipe.eps(model.network, x, times, level.index).float()
 
         return windowed(eps, x, model.recipe.network.field // 2, level.wrap)
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}

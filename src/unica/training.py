@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -40,7 +40,7 @@ class Plan:
     """Everything about a training but the picture. The functions in `presets` make them."""
 
     preset: str
-    network: NetworkConfig
+    network: NetworkConfig  # of as many channels as the picture has
     rule: Rule
     output: Output
     steps: int  # with a budget, decided by the time there is
@@ -89,14 +89,15 @@ class Trainer:
                 f"a source of {width}x{height} is too small to train on; both sides must be at least {SMALLEST}"
             )
         self.plan, self.seed = plan, seed
-        self.device, self.dtype = torch.device(device), dtype
+        self.device, self.dtype, self.layout = torch.device(device), dtype, torch.channels_last
         levels = _levels(picture, plan.levels_pixels)
         self.picture = shrink(picture, (levels[-1].shape[-2], levels[-1].shape[-1]))
         self.pairs = pairs([level.to(self.device) for level in levels])
-        self.recipe = make_recipe(plan.network, levels, plan.rule, plan.output, plan.blur)
+        network = replace(plan.network, channels=len(levels[0]))
+        self.recipe = make_recipe(network, levels, plan.rule, plan.output, plan.blur)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.network = build(plan.network).to(self.device)
+            self.network = build(network).to(self.device)
         self.average = deepcopy(self.network).requires_grad_(False)
         self.optimizers = _optimizers(self.network, plan)
         self.random = torch.Generator().manual_seed(seed)  # levels and times
@@ -149,7 +150,7 @@ class Trainer:
         """Copies of a level at different times (Alg. 1, lines 2, 3, 8)."""
         sharp, blurred = self.pairs[level]
         plan, area = self.plan, sharp.shape[-2] * sharp.shape[-1]
-        count = plan.images or max(round((plan.pixels or area) / area), 1)
+        count = self._count(area)
         latest = self.recipe.steps
         if plan.sampled and float(torch.rand((), generator=self.random)) < plan.sampled:
             latest = min(self.recipe.starts[level] + 1, latest)
@@ -161,6 +162,10 @@ class Trainer:
         top, left = torch.randint(self.recipe.network.fold, (2,), generator=self.random).tolist()
         blurred = None if blurred is None else blurred[..., top:, left:]
         return sharp[..., top:, left:].expand(count, -1, -1, -1), blurred, t.to(self.device)
+
+    def _count(self, area: int) -> int:
+        """Pictures in a batch of a level of so many pixels."""
+        return self.plan.images or max(round((self.plan.pixels or area) / area), 1)
 
     def _loss(
         self,
@@ -179,7 +184,7 @@ class Trainer:
             mix = torch.tensor([gamma(int(time)) for time in t.tolist()], device=x.device).view(-1, 1, 1, 1)
             mean = mix * blurred + (1 - mix) * x
         alpha, sigma = recipe.noise(x, t)
-        x_t = (alpha * mean + sigma * eps).contiguous(memory_format=torch.channels_last)
+        x_t = (alpha * mean + sigma * eps).contiguous(memory_format=self.layout)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             error = recipe.eps(network, x_t, t, level).float() - eps
         if self.plan.loss == "l1":
@@ -219,29 +224,33 @@ class Trainer:
         return tuple(errors)
 
     def _plan_for(self, budget: float) -> None:
-        if budget < _SHORTEST:
+        if not budget >= _SHORTEST:  # nor is it no number
             raise UnicaError(f"a budget of {budget:g} seconds is too short to train; give at least {_SHORTEST:g}")
         fraction = min(self.line.fraction(self.step), self.seconds / budget)  # a longer budget reopens what was done
         self.line = _Line(self.step, fraction, self.step + 1)
         began = time.perf_counter()
-        pace = self._seconds_a_step()
+        pace = self._seconds_a_step(budget / 4)
         self._replan(pace, budget * (1 - _RESERVE) - self.seconds - (time.perf_counter() - began))
         if self.step == 0 and self.line.end < _FEWEST:
             raise UnicaError(
-                f"a budget of {budget:g} seconds is too short: it has time for {self.line.end} steps of"
-                f" {pace:.1f} seconds, and {_FEWEST} are the least; give at least {math.ceil(_FEWEST * pace * 1.1)}"
+                f"a budget of {budget:g} seconds is too short: a step takes {pace:.1f}, and there must be time for"
+                f" {_FEWEST}; give at least {math.ceil(_FEWEST * pace * 1.5)}"
             )
 
-    def _seconds_a_step(self) -> float:
-        """Measured on a twin, so that this run's random numbers stay what they are."""
+    def _seconds_a_step(self, limit: float) -> float:
+        """Measured on a twin, so that this run's random numbers stay what they are; for little more than `limit`."""
         twin = Trainer(self.picture, self.plan, self.seed, self.device, self.dtype)
         twin.line = _Line(0, 0.0, 1)
-        seconds = []
+        began, paces = time.perf_counter(), {}
         for level in list(range(len(self.pairs))) * 2:  # the first time is slower than those that follow
-            began = time.perf_counter()
-            twin._train_step(level)
-            seconds.append(time.perf_counter() - began)
-        return sum(seconds[len(self.pairs) :]) / len(self.pairs)
+            step = time.perf_counter()
+            pixels = twin._train_step(level)
+            paces[level] = (time.perf_counter() - step) / pixels
+            if time.perf_counter() - began > limit:
+                break
+        areas = [pair.sharp.shape[-2] * pair.sharp.shape[-1] for pair in self.pairs]
+        known = paces[max(paces)]  # of levels that there was no time for
+        return sum(self._count(area) * area * paces.get(i, known) for i, area in enumerate(areas)) / len(areas)
 
     def _replan(self, pace: float, seconds: float) -> None:
         """As many steps as there is time for, and what is left of the schedule over them."""

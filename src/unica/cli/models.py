@@ -53,7 +53,7 @@ class Opening:
         for name, value in model.settings.items():
             if name == "blend":
                 words += [] if value else ["--no-blend"]
-            elif name in (*_INSTANT, *_TRAINED) and value is not None:
+            elif name in (*_INSTANT, *_TRAINED) and value not in (None, ""):
                 words += [f"--{name.replace('_', '-')}", str(value)]
         words += ["--device", self.device] if self.device != "auto" else []
         known = str(model.dtype) != "torch.float32" or model.engine in TRAINED

@@ -1,0 +1,206 @@
+"""Measures training and sampling of the sinddm engine. The tables are in docs/benchmarks.md.
+
+    python benchmarks/training.py speed IMAGE            pixels a second: a `paper` step, and the authors' way
+    python benchmarks/training.py loss IMAGE             time until `fast` is where the authors' way is in 20 minutes
+    python benchmarks/training.py curve IMAGE... -o DIR  quality of `fast` after minutes of training, and of `instant`
+    python benchmarks/training.py sampling MODEL         seconds a picture, and of the network's passes alone
+
+The authors' way is float32, channels first, 32 whole pictures a step. Images are shrunk to 128 pixels of height.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+import unica
+from unica.devices import find_device, find_dtype
+from unica.evaluation import Samples, evaluate, load_tools
+from unica.image import contact_sheet, load, resize, save_png, to_pil
+from unica.presets import fast, paper
+from unica.training import Plan, Trainer
+
+MEASURES = ("lpips_diversity", "pixel_diversity", "coherence", "completeness", "sharpness", "frechet_stem", "niqe")
+
+
+class AuthorsWay(Trainer):
+    """The same training without what this project does to make a step fast."""
+
+    def __init__(self, picture, plan: Plan) -> None:
+        super().__init__(picture, plan, device=DEVICE, dtype=torch.float32)
+        self.layout = torch.contiguous_format
+        for network in (self.network, self.average):
+            network.to(memory_format=self.layout)  # pyright: ignore[reportCallIssue]
+
+
+def speed(image: Path, images: int, rounds: int) -> None:
+    """Steps on the finest level, in turns."""
+    plan = replace(paper(), images=images)
+    picture = load(small(image))
+    ours, plain = Trainer(picture, plan, device=DEVICE, dtype=DTYPE), AuthorsWay(picture, plan)
+    seconds: dict[str, list[float]] = {"the authors' way": [], "`paper` here": []}
+    for turn in range(rounds + 1):
+        for (_, kept), trainer in zip(seconds.items(), (plain, ours)):
+            began = time.perf_counter()
+            pixels = trainer._train_step(len(trainer.pairs) - 1)
+            wait()
+            if turn:  # the first is a warm-up
+                kept.append(pixels / (time.perf_counter() - began) / 1e6)
+    table = Table("", "Mpixel/s", "ratio", title=f"a step of {images} pictures, dim 160, {DTYPE}")
+    first = sum(seconds["the authors' way"])
+    for name, kept in seconds.items():
+        table.add_row(name, f"{sum(kept) / len(kept):.4f}", f"{sum(kept) / first:.2f}")
+    show(table)
+
+
+def loss(image: Path, minutes: float, budget: float) -> None:
+    """Both from scratch, one after the other; validation is not counted as training."""
+    picture = load(small(image))
+    plain = AuthorsWay(picture, paper())
+    for progress in plain.run(every=0):
+        if progress.seconds >= minutes * 60:
+            break
+    goal = fmean(plain.validate(20))
+    print(f"the authors' way: {plain.step} steps in {plain.seconds:.0f} s, validation loss {goal:.4f}", flush=True)
+    trainer = Trainer(picture, fast(), device=DEVICE, dtype=DTYPE)
+    pause, reached = 0.0, None
+    began = time.perf_counter()
+    for progress in trainer.run(budget, every=0.5):
+        now = time.perf_counter() - began - pause
+        value = fmean(trainer.validate(20))
+        pause = time.perf_counter() - began - now
+        if value <= goal and reached is None:
+            reached = now
+            print(f"fast: {progress.step} steps in {now:.1f} s, validation loss {value:.4f}", flush=True)
+            print(f"ratio: {plain.seconds / now:.0f}", flush=True)
+    print(f"fast, at its end: {trainer.step} steps, validation loss {fmean(trainer.validate(20)):.4f}")
+
+
+def curve(images: list[Path], minutes: list[float], output: Path, count: int, weights: Path | None) -> None:
+    """One training for each point: its schedule is planned for its time."""
+    tools = load_tools(weights)
+    rows: list[dict] = []
+    for image in images:
+        source = small(image)
+        path = output / f"{image.stem}.png"
+        save_png(source, path)
+        for name, model in models(path, minutes, output):
+            row = output / f"{image.stem}-{name}.json"
+            if not row.exists():
+                began = time.perf_counter()
+                pictures = [unica.sample(model, seed=seed)[0] for seed in range(count)]
+                took = (time.perf_counter() - began) / count
+                folder = output / f"{image.stem}-{name}"
+                paths = [folder / f"{seed}.png" for seed in range(count)]
+                for picture, place in zip(pictures, paths):
+                    save_png(picture, place)
+                save_png(contact_sheet([source, *pictures[:5]], columns=3), output / f"{image.stem}-{name}-sheet.png")
+                seen = evaluate(path, Samples(paths), tools)
+                steps = getattr(model, "training", {}).get("steps")
+                numbers = {m: seen.whole.get(m) or mean(seen.each.get(m, ())) for m in MEASURES}
+                about = {"image": image.stem, "name": name, "steps": steps, "seconds": took}
+                row.write_text(json.dumps({**about, **numbers}))
+            rows.append(json.loads(row.read_text()))
+            print(rows[-1], flush=True)
+    table = Table("image", "training", "steps", "s a picture", *MEASURES)
+    for row in rows:
+        numbers = ["-" if row[m] is None else f"{row[m]:.3f}" for m in MEASURES]
+        table.add_row(row["image"], row["name"], str(row["steps"] or "-"), f"{row['seconds']:.1f}", *numbers)
+    show(table)
+
+
+def models(path: Path, minutes: list[float], output: Path) -> Iterator[tuple[str, unica.Model]]:
+    yield "instant", unica.open(path)
+    for budget in minutes:
+        file = output / f"{path.stem}-{budget:g}m.unica"
+        if not file.exists():
+            began = time.perf_counter()
+            model = unica.train(path, budget=budget * 60, device=DEVICE.type)
+            print(f"{file.stem}: {model.training} in {time.perf_counter() - began:.1f} s", flush=True)
+            model.save(file)
+        yield f"{budget:g}m", unica.load(file, device=DEVICE.type)
+
+
+def sampling(path: Path, rounds: int) -> None:
+    """A whole run, and the same number of passes of the network alone."""
+    table = Table("batch", "s a picture", "passes alone", "ratio", title=f"{path.stem}, {DEVICE.type}, {DTYPE}")
+    model = unica.load(path, device=DEVICE.type)
+    levels = model.levels((model.picture.size[1], model.picture.size[0]))
+    for batch in (1, 16):
+        wholes, passes = [], []
+        for _ in range(rounds + 1):
+            began = time.perf_counter()
+            unica.sample(model, count=batch, batch=batch)
+            wait()
+            wholes.append(time.perf_counter() - began)
+            began = time.perf_counter()
+            for level in levels:
+                x = torch.randn(batch, model.channels, *level.size, device=DEVICE)
+                x = x.contiguous(memory_format=torch.channels_last)
+                t = torch.ones(batch, device=DEVICE)
+                for _ in level.times[:-1]:
+                    with torch.no_grad(), torch.autocast(DEVICE.type, DTYPE, enabled=torch.float32 != DTYPE):
+                        model.network(x, t, t)
+            wait()
+            passes.append(time.perf_counter() - began)
+        whole, alone = (min(kept[1:]) / batch for kept in (wholes, passes))
+        table.add_row(str(batch), f"{whole:.2f}", f"{alone:.2f}", f"{whole / alone:.2f}")
+    show(table)
+
+
+def small(image: Path, height: int = 128):
+    """No higher than 128 pixels."""
+    pixels = load(image).pixels
+    if pixels.shape[1] > height:
+        width = round(pixels.shape[2] * height / pixels.shape[1])
+        pixels = resize(pixels[None], (height, width), "lanczos")[0].clamp(-1, 1)
+    return to_pil(pixels)
+
+
+def mean(values: Sequence[float]) -> float | None:
+    return fmean(values) if values else None
+
+
+def wait() -> None:
+    if DEVICE.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def show(table: Table) -> None:
+    Console(width=160).print(table)
+
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("what", choices=("speed", "loss", "curve", "sampling"))
+parser.add_argument("paths", type=Path, nargs="+")
+parser.add_argument("-o", "--output", type=Path, default=Path("results/training"))
+parser.add_argument("--minutes", type=float, nargs="+")
+parser.add_argument("--budget", type=float, default=24, help="seconds of `fast` in `loss`")
+parser.add_argument("--images", type=int, default=32, help="pictures in a step of `speed`")
+parser.add_argument("--rounds", type=int, default=3)
+parser.add_argument("-n", "--count", type=int, default=8)
+parser.add_argument("--weights", type=Path)
+parser.add_argument("--device", default="auto")
+DEVICE, DTYPE = torch.device("cpu"), torch.float32
+
+if __name__ == "__main__":
+    words = parser.parse_args()
+    DEVICE = find_device(words.device)
+    DTYPE = find_dtype("auto", DEVICE)
+    if words.what == "speed":
+        speed(words.paths[0], words.images, words.rounds)
+    elif words.what == "loss":
+        loss(words.paths[0], (words.minutes or [20])[0], words.budget)
+    elif words.what == "curve":
+        curve(words.paths, words.minutes or [2, 5, 15, 60], words.output, words.count, words.weights)
+    else:
+        sampling(words.paths[0], words.rounds)

@@ -25,6 +25,7 @@ ALLOWED = {
     "networks": set(),
     "muon": set(),
     "patches": {"diffusion", "schedule", "image", "pyramid"},
+    "guides": {"diffusion"},
     "windows": {"diffusion"},
     "model": {"pyramid", "diffusion", "image"},
     "instant": {"devices", "patches", "pyramid", "diffusion", "image", "errors"},

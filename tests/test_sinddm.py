@@ -16,6 +16,7 @@ from torch import Tensor
 import unica
 from unica.diffusion import Level, cascade, ddim, guided
 from unica.errors import UnicaError
+from unica.guides import Ascent
 from unica.image import load, to_pil
 from unica.networks import FoldedConfig, SinDDMConfig, build
 from unica.pyramid import field_sizes, pyramid
@@ -98,6 +99,21 @@ def test_regions_may_be_given_by_a_guide(model) -> None:
 
     noises = authors_noise(data, levels)
     for state in cascade(guided(model.denoiser([0]), guide), levels, lambda shape: next(noises), (2, 3)):
+        if state.step == state.steps:
+            assert torch.allclose(state.x, torch.tensor(data[f"out_scale{state.level}"]), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["text_content", "text_style"])
+def test_runs_that_climb_a_score_are_the_authors(model, name: str) -> None:
+    data = golden(name)
+    levels = model.recipe.levels(model.recipe.sizes, blend=False)
+    chosen = [int(index) for index in data["guided_scales"].nonzero()[0]]
+    ascent = Ascent(
+        lambda x: (2 * x[:, 0] - x[:, 1]).square().flatten(1).mean(1), chosen, 2, 1 - float(data["quantile"]),
+        float(data["strength"]), float(data["momentum"]), int(data["unguided_last_steps"]),
+    )  # fmt: skip
+    noises = authors_noise(data, levels)
+    for state in cascade(guided(model.denoiser([0]), ascent), levels, lambda shape: next(noises), (2, 3)):
         if state.step == state.steps:
             assert torch.allclose(state.x, torch.tensor(data[f"out_scale{state.level}"]), atol=1e-4)
 

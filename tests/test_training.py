@@ -79,7 +79,7 @@ def test_resuming_changes_nothing(tmp_path: Path, optimizer) -> None:
     assert resumed.step == 3
     for _ in resumed.run():
         pass
-    assert torch.equal(weights(resumed), weights(whole)) and resumed.losses == whole.losses
+    assert torch.equal(weights(resumed), weights(whole)) and torch.equal(resumed.losses, whole.losses)
 
 
 _KILLED = """
@@ -134,6 +134,8 @@ def test_a_longer_budget_goes_on(tmp_path: Path) -> None:
     *_, first = trainer.run(budget=10.0)
     *_, second = trainer.run(budget=12.0)
     assert second.step > first.step and 10 < second.seconds < 12.5
+    with pytest.raises(UnicaError, match="used up"):
+        next(trainer.run(budget=12.0))
 
 
 @pytest.mark.parametrize(("budget", "match"), [(1.0, "too short"), (float("nan"), "too short")])

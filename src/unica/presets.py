@@ -35,7 +35,7 @@ def paper_small_gpu() -> Plan:
     """The paper's setting for small GPUs: half the batch, four times the steps."""
     plan = paper()
     halvings = tuple(4 * step for step in _HALVINGS)
-    return replace(plan, preset="paper-small-gpu", steps=4 * plan.steps, images=16, halvings=halvings)
+    return replace(plan, preset="paper-small-gpu", steps=480_000, images=16, halvings=halvings)
 
 
 def no_blur() -> Plan:
@@ -50,7 +50,7 @@ def fast() -> Plan:
         network=FoldedConfig(width=96, blocks=3, fold=2),
         rule="authors",
         output="residual",
-        steps=20_000,
+        steps=None,
         images=None,
         pixels=22_000,
         loss="l2",

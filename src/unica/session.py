@@ -19,6 +19,7 @@ from unica.trained import TrainedModel
 from unica.training import Progress, Trainer
 
 ENGINES = ("sinddm",)
+_BUDGET = "10m"  # of a preset that has no number of steps
 _KEEP_EVERY = 60.0  # seconds of training that a crash may cost
 
 
@@ -71,7 +72,8 @@ def begin(
     source: bool = True,
 ) -> Session:
     """A training that has not begun yet, or one that goes on. `budget` is a time, as "10m" or in seconds, those of
-    earlier sessions included; `steps` is an exact number of steps. The preset's own number holds where neither is said.
+    earlier sessions included; `steps` is an exact number of steps. Where neither is said, the preset's own number
+    holds, or ten minutes.
     """
     if engine not in ENGINES:
         raise UnicaError(f"engine must be {' or '.join(ENGINES)} to be trained, not {engine}")
@@ -83,6 +85,7 @@ def begin(
     picture = load(image, max_side)
     plan = find_preset(preset)
     plan = plan if steps is None else replace(plan, steps=steps)
+    budget = _BUDGET if budget is None and plan.steps is None else budget
     path = None if output is None else check_output(Path(output), resume)
     trainer = Trainer(picture, plan, seed, where, find_dtype(precision, where))
     if resume:

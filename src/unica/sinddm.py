@@ -85,19 +85,20 @@ class Recipe:
     def eps(
         self, network: nn.Module, x: Float[Tensor, "b c h w"], t: Int[Tensor, "b"], index: int
     ) -> Float[Tensor, "b c h w"]:
-        """The noise in x at times t, read from the network's output.
+        """The noise in x at times t (on the CPU), read from the network's output.
 
         `eps`: the output is the noise. `residual` (Karras et al. 2022, Table 1, for a variance-preserving chain): what
         the best guess that looks at single pixels leaves to be said, at unit scale for input and output alike.
         """
-        level = torch.full_like(t, index)
+        time = (t - 1).to(x.device)
+        level = torch.full_like(time, index)
         if self.output == "eps":
-            return network(x, t - 1, level)
+            return network(x, time, level)
         alpha, sigma, scale = self._scales(x, t)
-        output = network(x / scale, t - 1, level)
+        output = network(x / scale, time, level)
         return sigma / scale**2 * x - alpha * self.spread / scale * output
 
-    def residual_loss_weight(self, x: Tensor, t: Tensor) -> Tensor:
+    def loss_weight(self, x: Tensor, t: Tensor) -> Tensor:
         """What turns an error of eps into one of the network's output."""
         if self.output == "eps":
             return torch.ones((), device=x.device)
@@ -110,8 +111,11 @@ class Recipe:
 
     def noise(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """alpha and sigma at each picture's time, to multiply pictures with."""
-        alpha_bar = torch.tensor(self.schedule.alpha_bar, dtype=torch.float64)[t.cpu()].view(-1, 1, 1, 1)
+        alpha_bar = torch.tensor(self.schedule.alpha_bar, dtype=torch.float64)[t].view(-1, 1, 1, 1)
         return alpha_bar.sqrt().to(x), (1 - alpha_bar).sqrt().to(x)
+
+
+Pixels = Float[Tensor, "c _ _"]
 
 
 class Pair(NamedTuple):
@@ -121,33 +125,30 @@ class Pair(NamedTuple):
     blurred: Float[Tensor, "1 c _ _"] | None  # of the coarsest level: None
 
 
-def pairs(levels: Sequence[Float[Tensor, "c _ _"]]) -> list[Pair]:
+def pairs(levels: Sequence[Pixels]) -> list[Pair]:
     sharp = [level[None] for level in levels]
     sizes = [(x.shape[-2], x.shape[-1]) for x in sharp]
     return [Pair(sharp[0], None), *(Pair(x, upsample(sharp[i], sizes[i + 1])) for i, x in enumerate(sharp[1:]))]
 
 
-Picture = Float[Tensor, "c _ _"]
-
-
-def measured_blur(sharp: Picture, coarser: Picture) -> float:
+def measured_blur(sharp: Pixels, coarser: Pixels) -> float:
     """||x - x~|| as a root mean square (supplement, Eq. 3 and 5)."""
     blurred = upsample(coarser[None], (sharp.shape[-2], sharp.shape[-1]))[0]
     return (sharp - blurred).square().mean().sqrt().item()
 
 
-def authors_blur(sharp: Picture, coarser: Picture) -> float:
+def authors_blur(sharp: Pixels, coarser: Pixels) -> float:
     """What the authors' code computes: bytes are subtracted without a sign, so that -1 is 255, and the norm is divided
     by the number of values rather than by its root. The number says little of the picture; their start steps and
     gamma, and so their results, come from it."""
     blurred = resize(coarser[None], (sharp.shape[-2], sharp.shape[-1]), "bilinear8")[0]
-    bytes_, blurred = (((x + 1) * 127.5).round().clamp(0, 255).int() for x in (sharp, blurred))
-    return ((bytes_ - blurred) % 256).double().square().sum().sqrt().item() / sharp.numel()
+    minuend, subtrahend = (((x + 1) * 127.5).round().clamp(0, 255).int() for x in (sharp, blurred))
+    return ((minuend - subtrahend) % 256).double().square().sum().sqrt().item() / sharp.numel()
 
 
 def make_recipe(
     network: NetworkConfig,
-    levels: Sequence[Float[Tensor, "c _ _"]],
+    levels: Sequence[Pixels],
     rule: Rule = "measured",
     output: Output = "eps",
     blur: bool = True,

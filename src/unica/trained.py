@@ -116,7 +116,7 @@ class TrainedModel(
         if not (int(times.min()) >= 1 and int(times.max()) <= self.recipe.steps):
             raise UnicaError(f"t must lie between 0 and {self.recipe.steps - 1}")
         with torch.inference_mode():
-            return self.recipe.eps(self.network, x.to(self.device), times.to(self.device), level).clone()
+            return self.recipe.eps(self.network, x.to(self.device), times.cpu(), level).clone()
 
     def save(self, path: str | os.PathLike[str], source: bool = True) -> None:
         """One file with everything that is needed to draw; without `source`, the picture stays at home."""
@@ -198,7 +198,7 @@ class NetworkDenoiser:
         half = model.dtype != torch.float32
 
         def eps(x: Tensor) -> Tensor:
-            times = torch.full((len(x),), int(t), device=x.device)
+            times = torch.full((len(x),), int(t))
             with torch.autocast(x.device.type, model.dtype, enabled=half):
                 x = x.contiguous(memory_format=torch.channels_last)
                 return model.recipe.eps(model.network, x, times, level.index).float()

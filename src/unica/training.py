@@ -43,7 +43,7 @@ class Plan:
     network: NetworkConfig  # of as many channels as the picture has
     rule: Rule
     output: Output
-    steps: int  # with a budget, decided by the time there is
+    steps: int | None  # None: as many as a budget has time for
     images: int | None  # in a batch ...
     pixels: int | None  # ... or as many as have about so many pixels
     loss: Literal["l1", "l2"]
@@ -102,8 +102,9 @@ class Trainer:
         self.optimizers = _optimizers(self.network, plan)
         self.random = torch.Generator().manual_seed(seed)  # levels and times
         self.noise = torch.Generator(self.device).manual_seed(seed + 1)
-        self.step, self.seconds, self.losses = 0, 0.0, [float("nan")] * len(self.pairs)
-        self.line = _Line(0, 0.0, plan.steps)
+        self.step, self.seconds = 0, 0.0
+        self.losses = torch.full((len(self.pairs),), torch.nan, device=self.device)
+        self.line = _Line(0, 0.0, plan.steps or 0)
 
     def run(self, budget: float | None = None, every: float = 1.0) -> Iterator[Progress]:
         """Train to the end of the plan, or until `budget` seconds are used, those of earlier sessions included; a
@@ -124,7 +125,8 @@ class Trainer:
                 shown = now
                 left = max(self.line.end - self.step, 0) * pace
                 fraction = self.line.fraction(self.step)
-                yield Progress(self.step, self.line.end, fraction, tuple(self.losses), self.seconds, left, pixels / now)
+                losses = tuple(self.losses.tolist())
+                yield Progress(self.step, self.line.end, fraction, losses, self.seconds, left, pixels / now)
 
     def _train_step(self, level: int) -> int:
         """One step of Alg. 1; the number of pixels it looked at."""
@@ -143,7 +145,8 @@ class Trainer:
             optimizer.step()
         self.step += 1
         self._update_average()
-        self.losses[level] = _running(self.losses[level], error.item())
+        mean = self.losses[level]
+        self.losses[level] = torch.where(mean.isnan(), error, mean.lerp(error, 0.02))
         return x.shape[0] * x.shape[2] * x.shape[3]
 
     def _batch(self, level: int) -> tuple[Tensor, Tensor | None, Int[Tensor, "b"]]:
@@ -161,7 +164,7 @@ class Trainer:
         # A network that folds pixels must see every picture in each of the ways it can be folded.
         top, left = torch.randint(self.recipe.network.fold, (2,), generator=self.random).tolist()
         blurred = None if blurred is None else blurred[..., top:, left:]
-        return sharp[..., top:, left:].expand(count, -1, -1, -1), blurred, t.to(self.device)
+        return sharp[..., top:, left:].expand(count, -1, -1, -1), blurred, t
 
     def _count(self, area: int) -> int:
         """Pictures in a batch of a level of so many pixels."""
@@ -187,11 +190,8 @@ class Trainer:
         x_t = (alpha * mean + sigma * eps).contiguous(memory_format=self.layout)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             error = recipe.eps(network, x_t, t, level).float() - eps
-        if self.plan.loss == "l1":
-            loss = error.abs().mean()
-        else:
-            loss = (error * recipe.residual_loss_weight(x, t)).square().mean()
-        return loss, error.detach().abs().mean()
+        loss = error.abs() if self.plan.loss == "l1" else (error * recipe.loss_weight(x, t)).square()
+        return loss.mean(), error.detach().abs().mean()
 
     def _rate(self, fraction: float) -> float:
         plan = self.plan
@@ -214,7 +214,7 @@ class Trainer:
     def validate(self, times: int = 10) -> tuple[float, ...]:
         """|eps - estimate| of the averaged network for each level: fixed noise, times all over the schedule."""
         noise = torch.Generator(self.device).manual_seed(0)
-        t = torch.linspace(1, self.recipe.steps, times, device=self.device).round().long()
+        t = torch.linspace(1, self.recipe.steps, times).round().long()
         errors = []
         for level, (sharp, blurred) in enumerate(self.pairs):
             x = sharp.expand(times, -1, -1, -1)
@@ -226,6 +226,8 @@ class Trainer:
     def _plan_for(self, budget: float) -> None:
         if not budget >= _SHORTEST:  # nor is it no number
             raise UnicaError(f"a budget of {budget:g} seconds is too short to train; give at least {_SHORTEST:g}")
+        if self.line.fraction(self.step) == 1 and self.step and self.seconds > budget * (1 - 2 * _RESERVE):
+            raise UnicaError(f"the budget of {budget:g} seconds is used up; give a longer one to go on")
         fraction = min(self.line.fraction(self.step), self.seconds / budget)  # a longer budget reopens what was done
         self.line = _Line(self.step, fraction, self.step + 1)
         began = time.perf_counter()
@@ -275,15 +277,15 @@ class Trainer:
             for index, weight in enumerate(optimizer.param_groups[0]["params"]):
                 for key, value in optimizer.state[weight].items():
                     tensors[f"optimizer.{number}.{index}.{key}"] = value
-        tensors |= {"random": self.random.get_state(), "noise": self.noise.get_state()}
+        tensors |= {"random": self.random.get_state(), "noise": self.noise.get_state(), "losses": self.losses}
         head = {
             "plan": _as_json(self.plan),
             "source": self.picture.sha256,
             "seed": self.seed,
             "step": self.step,
             "seconds": self.seconds,
-            "losses": self.losses,
             "line": self.line,
+            "device": self.device.type,
         }
         write_tensors(path, "training", tensors, head)
 
@@ -303,11 +305,14 @@ class Trainer:
                     weight = optimizer.param_groups[0]["params"][int(index)]
                     optimizer.state[weight][key] = tensor if key == "step" else tensor.to(self.device)
             self.random.set_state(tensors["random"])
-            self.noise.set_state(tensors["noise"])
-            self.step, self.seconds, self.losses = head["step"], head["seconds"], head["losses"]
-            self.line = _Line(*head["line"])
-            if head["plan"]["steps"] != self.plan.steps:
-                self.line = _Line(0, 0.0, self.plan.steps)
+            if head["device"] == self.device.type:
+                self.noise.set_state(tensors["noise"])
+            else:  # whose generators are of another kind
+                self.noise.manual_seed(self.seed + 1 + head["step"])
+            self.losses.copy_(tensors["losses"])
+            self.step, self.seconds = head["step"], head["seconds"]
+            line = _Line(*head["line"])
+            self.line = line if head["plan"]["steps"] == self.plan.steps else _Line(0, 0.0, self.plan.steps or line.end)
         except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
             raise UnicaError(f"{path} is damaged: {type(error).__name__} in the training state") from None
 
@@ -352,10 +357,6 @@ def _optimizers(network: nn.Module, plan: Plan) -> list[torch.optim.Optimizer]:
     matrices = [weight for weight in weights if is_matrix(weight)]
     others = [weight for weight in weights if not is_matrix(weight)]
     return [Muon(matrices, plan.rate), torch.optim.Adam(others, plan.rate, betas=(0.9, 0.99))]
-
-
-def _running(mean: float, value: float) -> float:
-    return value if math.isnan(mean) else 0.98 * mean + 0.02 * value
 
 
 def _as_json(plan: Plan) -> dict[str, Any]:

@@ -21,7 +21,6 @@ from unica.trained import TrainedModel, load
 from unica.training import Progress
 
 _SHOWN_AT = (0.1, 0.25, 0.5, 0.75)  # of the schedule: a sample of what there is
-_FAST = "10m"  # the budget of the preset that has none of its own
 _SHOW_FROM = 60.0  # seconds that a training must take to be worth looking in on
 
 
@@ -45,8 +44,6 @@ def train_and_save(
     """Train, saying where it stands; Ctrl-C ends it with a usable model."""
     began = time.perf_counter()
     path = output or Path(f"{image.stem}.unica")
-    if budget is None and steps is None and preset == "fast":
-        budget = _FAST
     session = begin(image, engine, preset, budget, steps, path, resume, seed, max_side, device, precision, source)
     interrupted = False
     with reporter(quiet, "training") as progress:
@@ -110,7 +107,7 @@ def _report(session: Session, path: Path, began: float) -> dict[str, Any]:
         "version": unica.__version__,
         "source_sha256": trainer.picture.sha256,
         "steps": trainer.step,
-        "losses": [None if math.isnan(loss) else round(loss, 4) for loss in trainer.losses],
+        "losses": [None if math.isnan(loss) else round(loss, 4) for loss in trainer.losses.tolist()],
         "validation": [round(loss, 4) for loss in trainer.validate()],
         "training_seconds": round(trainer.seconds, 3),
         "seconds": round(time.perf_counter() - began, 3),

@@ -217,10 +217,20 @@ def test_bench_prints_both_papers_tables(tmp_path: Path) -> None:
     assert beside.count("near-copies") == 1 and "copier, out" in beside and "copier, out 2" in beside
 
 
+def test_bench_trains_engines_that_need_it(tmp_path: Path) -> None:
+    write(tmp_path / "images" / "a.png", scenery(48, 64))
+    (tmp_path / "none").mkdir()
+    options = ("--weights", tmp_path / "none", "-q", "-n", "1", "-o", tmp_path / "out")
+    assert "sinddm" in show("bench", tmp_path / "images", "--engine", "sinddm", "--budget", "10s", *options)
+    made = {path.name for path in (tmp_path / "out" / "sinddm" / "a").iterdir()}
+    assert made == {"0.png", "10s.unica", "made.json"}
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
         ([], "folder of images"),
+        (["images", "--budget", "soon"], "budget"),
         (["missing"], "missing"),
         (["images", "--engine", "magic"], "magic"),
         (["images", "--external", "x"], "NAME=FOLDER"),

@@ -50,6 +50,8 @@ ALLOWED = {
         "machine",
         "files",
         "errors",
+        "model",
+        "session",
     },
     "__init__": {"errors"},
     "__main__": {"cli"},

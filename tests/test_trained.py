@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import pickle
 import shlex
+import signal
+import subprocess
+import sys
+import time
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -252,6 +256,23 @@ def test_from_a_picture_to_pictures(tmp_path: Path) -> None:
     assert (tmp_path / "again" / "photo-0.png").read_bytes() == first.read_bytes()
     told = command("info", "photo.unica", cwd=tmp_path).stdout
     assert "sinddm" in told and "preset fast, steps 5" in told and "64x48" in told
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_training_leaves_a_model_that_can_go_on(tmp_path: Path, number: signal.Signals) -> None:
+    to_pil(scenery(48, 64)).save(tmp_path / "photo.png")
+    words = [sys.executable, "-m", "unica", "train", "photo.png", "--budget", "5m", "--no-preview"]
+    process = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "photo.unica").exists():
+        time.sleep(0.1)
+        assert process.poll() is None
+    time.sleep(1)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and "photo.unica is usable" in said and "Traceback" not in said
+    steps = unica.load(tmp_path / "photo.unica").training["steps"]
+    unica.train(tmp_path / "photo.png", steps=steps + 2, output=tmp_path / "photo.unica", resume=True)
+    assert unica.load(tmp_path / "photo.unica").training["steps"] == steps + 2
 
 
 @pytest.mark.parametrize(

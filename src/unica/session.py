@@ -40,7 +40,7 @@ class Session:
         """Train to the end. What is kept first is kept early: a full disk is found before the work, not after it."""
         kept = -_KEEP_EVERY
         for progress in self.trainer.run(self.budget, every):
-            if time.perf_counter() - kept >= _KEEP_EVERY or progress.step == progress.steps:
+            if time.perf_counter() - kept >= _KEEP_EVERY:
                 self.keep()
                 kept = time.perf_counter()
             yield progress

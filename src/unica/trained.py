@@ -30,9 +30,7 @@ _SEARCHED = 3072  # pixels of the coarsest level in which origins are looked for
 _TOGETHER = {"cpu": 1, "cuda": 16, "mps": 4}  # pictures drawn at a time
 
 
-class TrainedModel(
-    ModelHubMixin, library_name="unica", tags=["unica", "single-image"], repo_url="https://github.com/unica/unica"
-):
+class TrainedModel(ModelHubMixin, library_name="unica", tags=["unica", "single-image"]):
     """Ready to draw from. Nothing of a run is kept on it."""
 
     def __init__(

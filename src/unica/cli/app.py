@@ -219,7 +219,7 @@ def evaluate(
 @app.command()
 def bench(
     folder: Annotated[Optional[Path], typer.Argument(help="A folder of images.")] = None,  # noqa: UP045
-    engine: Annotated[list[str] | None, typer.Option(help="Which engine; may be repeated (default: all).")] = None,
+    engine: Annotated[list[str] | None, typer.Option(help="Which engine; may be repeated (default: instant).")] = None,
     external: Annotated[
         list[str] | None,
         typer.Option(
@@ -230,6 +230,7 @@ def bench(
         list[Path] | None, typer.Option(metavar="FILE", help="Put earlier results beside; may be repeated.")
     ] = None,
     count: Annotated[int, typer.Option("-n", "--count", help="Samples of each image.")] = 50,
+    budget: Annotated[str, typer.Option(metavar="TIME", help="For each image of an engine that is trained.")] = "10m",
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where results go.")] = Path("results"),
     weights: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Networks' weights are here: nothing is downloaded.")
@@ -240,7 +241,7 @@ def bench(
     """Draw from and measure a whole folder of images. What is done is not done again."""
     from unica.cli.bench import run_and_show
 
-    run_and_show(folder, engine or [], external or [], compare or [], count, output, weights, json, quiet)
+    run_and_show(folder, engine or [], external or [], compare or [], count, budget, output, weights, json, quiet)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from statistics import fmean, median, stdev
 from rich.console import Console
 from rich.table import Table
 
+from unica.cli.models import ENGINES
 from unica.cli.progress import reporter
 from unica.errors import UnicaError
 from unica.evaluation import MEASURES, load_tools
@@ -18,9 +19,9 @@ from unica.evaluation.bench import RESULTS, Method, Plan, Row, find_images, read
 from unica.evaluation.plot import Point, scatter
 from unica.evaluation.report import number
 from unica.files import write_text
+from unica.session import seconds
 
 _ARROWS = {"higher": "\N{UPWARDS ARROW}", "lower": "\N{DOWNWARDS ARROW}", "near 1": "=1", "": ""}
-ENGINES = ("instant",)  # what can draw from a picture as it is
 _PLOT = "diversity-fidelity.svg"
 
 
@@ -30,6 +31,7 @@ def run_and_show(
     external: Sequence[str],
     compare: Sequence[Path],
     count: int,
+    budget: str,
     output: Path,
     weights: Path | None,
     as_json: bool,
@@ -41,8 +43,9 @@ def run_and_show(
     beside = [(path, read_results(path)) for path in compare]
     tables: dict[str, list[Row]] = {}
     if folder is not None:
-        methods = [_engine(name) for name in (engines or ([] if external else ENGINES))]
-        plan = Plan(find_images(folder), [*methods, *map(_external, external)], _count(count), output)
+        seconds(budget)  # find out now that it is none
+        methods = [_engine(name) for name in (engines or ([] if external else ["instant"]))]
+        plan = Plan(find_images(folder), [*methods, *map(_external, external)], _count(count), output, budget)
         tables[_label(output, tables)] = _run(plan, weights, quiet)
     for path, rows in beside:
         tables[_label(path, tables)] = rows

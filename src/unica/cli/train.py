@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,26 +48,43 @@ def train_and_save(
     began = time.perf_counter()
     path = output or Path(f"{image.stem}.unica")
     session = begin(image, engine, preset, budget, steps, path, resume, seed, max_side, device, precision, source)
-    interrupted = False
-    with reporter(quiet, "training") as progress:
+    with reporter(quiet, "training") as progress, _interruptible() as interrupted:
         progress.say(_intention(session, path))
         shown = 0
-        try:
-            for now in session.run():
-                progress.update(now.fraction, _standing(now))
-                due = sum(now.fraction >= share for share in _SHOWN_AT)
-                if preview and due > shown and now.seconds + now.remaining >= _SHOW_FROM:
-                    shown = due
-                    progress.say(_show(session.trainer.model(), path))
-        except KeyboardInterrupt:
-            interrupted = True
-            session.keep()
+        for now in session.run():
+            progress.update(now.fraction, _standing(now))
+            due = sum(now.fraction >= share for share in _SHOWN_AT)
+            if preview and due > shown and now.seconds + now.remaining >= _SHOW_FROM:
+                shown = due
+                progress.say(_show(session.trainer.model(), path))
+            if interrupted:
+                session.keep()
+                break
         progress.say(f"{path}  ({time.perf_counter() - began:.0f} s)")
     if as_json:
         print(json.dumps(_report(session, path, began)))
     if interrupted:
         print(f"unica: interrupted; {path} is usable, and --resume goes on with it.", file=sys.stderr)
         raise SystemExit(130)
+
+
+@contextmanager
+def _interruptible() -> Iterator[list[int]]:
+    """Notes a Ctrl-C, for the end of the step that it falls into: half a step could not be resumed. A second one is
+    obeyed at once, and what was kept last stays."""
+    seen: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        if seen:
+            raise KeyboardInterrupt
+        seen.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield seen
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _intention(session: Session, path: Path) -> str:
@@ -75,7 +95,11 @@ def _intention(session: Session, path: Path) -> str:
     (w0, h0), (w, h) = trainer.picture.original_size, trainer.picture.size
     made = "" if (w0, h0) == (w, h) else f"{w0}x{h0} shrunk to {w}x{h}, "
     numbers = str(trainer.dtype).removeprefix("torch.")
-    goal = f"{plan.steps} steps" if session.budget is None else f"{_clock(session.budget)} from now at the latest"
+    if session.budget is None:
+        goal = f"{plan.steps} steps"
+    else:
+        end = time.localtime(time.time() + max(session.budget - trainer.seconds, 0))
+        goal = f"done by {time.strftime('%H:%M:%S', end)}"
     where = f"{trainer.device.type}, {numbers}"
     after = f", after {trainer.step} steps before" if trainer.step else ""
     return f"{path}: preset {plan.preset}, {made}levels {levels}, {where}; {goal}{after}"

@@ -16,6 +16,8 @@ from unica.evaluation.tools import Tools
 from unica.files import write_text
 from unica.image import SUFFIXES, load, save_png
 from unica.machine import describe, peak_memory_mb
+from unica.model import Model
+from unica.session import state_path
 
 RESULTS = "results.json"
 MADE = "made.json"  # beside the pictures of an engine: from what they were made
@@ -37,6 +39,7 @@ class Plan:
     methods: Sequence[Method]
     count: int
     output: Path
+    budget: str = "10m"  # of time to train for, for each image of an engine that is trained
 
     def jobs(self) -> Iterator[tuple[Method, Path]]:
         return ((method, image) for method in self.methods for image in self.images)
@@ -92,7 +95,7 @@ def run(
     jobs = list(plan.jobs())
     for index, (method, image) in enumerate(jobs):
         path = plan.output / method.name / f"{image.stem}.json"
-        same = _fingerprint(method, image, plan.count, tools)
+        same = _fingerprint(method, image, plan.count, tools, plan.budget)
         kept = _read(path)
         if kept.get("fingerprint") == same:
             row = Row.from_json(kept)
@@ -129,12 +132,13 @@ def _samples(
     folder = plan.output / method.name / image.stem
     paths = [folder / f"{seed}.png" for seed in range(plan.count)]
     same = {"version": unica.__version__, "source": load(image).sha256, "seeds": [0, plan.count - 1]}
+    same |= {"budget": plan.budget} if method.name != "instant" else {}
     note = folder / MADE
     kept = _read(note)
     if kept and all(kept.get(key) == value for key, value in same.items()) and all(path.exists() for path in paths):
         return paths, kept
     note.unlink(missing_ok=True)
-    model = unica.open(image)
+    model = unica.open(image) if method.name == "instant" else _trained(method, image, plan, folder)
     began = time.perf_counter()
     for seed, path in enumerate(paths):
         save_png(unica.sample(model, seed=seed)[0], path)
@@ -143,6 +147,17 @@ def _samples(
     made = {**same, "settings": model.settings, "seconds": seconds, "peak_memory_mb": peak_memory_mb()}
     write_text(json.dumps(made) + "\n", note)
     return paths, made
+
+
+def _trained(method: Method, image: Path, plan: Plan, folder: Path) -> Model:
+    """The preset `fast`, for the plan's budget; a training that was broken off is taken up again."""
+    path = folder / f"{plan.budget}.unica"
+    state = state_path(path)
+    if path.exists() and not state.exists():
+        return unica.load(path)
+    model = unica.train(image, engine=method.name, budget=plan.budget, output=path, resume=state.exists())
+    state.unlink()
+    return model
 
 
 def _external(method: Method, image: Path) -> list[Path]:
@@ -156,7 +171,7 @@ def _external(method: Method, image: Path) -> list[Path]:
     return found
 
 
-def _fingerprint(method: Method, image: Path, count: int, tools: Tools) -> dict[str, Any]:
+def _fingerprint(method: Method, image: Path, count: int, tools: Tools, budget: str) -> dict[str, Any]:
     """What a row depends on: it is done again when any of it changes."""
     return {
         "protocol": PROTOCOL,
@@ -165,4 +180,5 @@ def _fingerprint(method: Method, image: Path, count: int, tools: Tools) -> dict[
         "count": count,
         "files": [f"{p} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in _external(method, image)],
         "absent": sorted(tools.absent),
+        **({} if method.folder is not None or method.name == "instant" else {"budget": budget}),
     }

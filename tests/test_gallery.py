@@ -1,4 +1,4 @@
-"""The example images at the engine's defaults: what a newcomer sees, in numbers."""
+"""The example images at the engines' defaults: what a newcomer sees, in numbers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from PIL import Image
 
 import unica
 from unica.metrics import mean_patch_distance, pixel_diversity, sharpness
+from unica.session import begin
 
 IMAGES = sorted((Path(__file__).parents[1] / "examples" / "images").glob("*.[pj][np]g"))
 
@@ -28,3 +29,20 @@ def test_new_pictures_are_new_sharp_and_made_of_the_source(path: Path) -> None:
     for sample in samples.split(1):
         assert 0.85 < sharpness(sample, source) < 1.1
         assert mean_patch_distance(sample, source, limit=500) < 0.12
+
+
+@pytest.mark.slow
+def test_two_minutes_of_training_make_a_model_worth_having() -> None:
+    """At 96 pixels of height, on two cores. The bounds are loose ones around what docs/benchmarks.md reports."""
+    image = Image.open(IMAGES[0]).convert("RGB")
+    image = image.resize((round(image.width * 96 / image.height), 96), Image.Resampling.LANCZOS)
+    session = begin(image, budget="2m")
+    for _ in session.run():
+        pass
+    assert sum(session.trainer.validate()) / len(session.trainer.pairs) < 0.2
+    source = tensor(image)
+    samples = torch.cat([tensor(picture) for picture in unica.sample(session.trainer.model(), count=4)])
+    assert pixel_diversity(samples.split(1), source) > 0.15
+    for sample in samples.split(1):
+        assert 0.7 < sharpness(sample, source) < 1.3
+        assert mean_patch_distance(sample, source, limit=500) < 0.15

@@ -60,6 +60,16 @@ def test_the_loss_falls() -> None:
     assert sum(trainer.validate()) < 0.9 * before
 
 
+def test_bf16_learns_what_float32_does() -> None:
+    errors = []
+    for dtype in (torch.float32, torch.bfloat16):
+        trainer = Trainer(load(picture()), plan(steps=100, warmup=10), dtype=dtype)
+        for _ in trainer.run():
+            pass
+        errors.append(sum(trainer.validate()))
+    assert errors[1] == pytest.approx(errors[0], rel=0.03)
+
+
 def test_a_run_twice_is_the_same_and_seeds_differ() -> None:
     first, again, other = trained(plan()), trained(plan()), trained(plan(), seed=1)
     assert torch.equal(weights(first), weights(again))

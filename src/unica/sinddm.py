@@ -111,8 +111,13 @@ class Recipe:
 
     def noise(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """alpha and sigma at each picture's time, to multiply pictures with."""
-        alpha_bar = torch.tensor(self.schedule.alpha_bar, dtype=torch.float64)[t].view(-1, 1, 1, 1)
-        return alpha_bar.sqrt().to(x), (1 - alpha_bar).sqrt().to(x)
+        alpha, sigma = self._noise[:, t].view(2, -1, 1, 1, 1).to(x)
+        return alpha, sigma
+
+    @cached_property
+    def _noise(self) -> Float[Tensor, "2 times"]:
+        alpha_bar = torch.tensor(self.schedule.alpha_bar, dtype=torch.float64)
+        return torch.stack([alpha_bar.sqrt(), (1 - alpha_bar).sqrt()])
 
 
 Pixels = Float[Tensor, "c _ _"]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import unica
-from unica.cli.models import Opening
+from unica.cli.models import Opening, is_model
 from unica.cli.progress import Progress, reporter
 from unica.cli.words import pair
 from unica.files import check_folder
@@ -169,6 +169,10 @@ def _command(request: Request, model: Model, seed: int, size: tuple[int, int]) -
 
 
 def _say_if_shrunk(model: Model, request: Request, progress: Progress) -> None:
-    if model.picture.original_size != model.picture.size:
-        (w0, h0), (w, h) = model.picture.original_size, model.picture.size
-        progress.say(f"{request.image} is {w0}x{h0}; working at {w}x{h} (--max-side)")
+    (w0, h0), (w, h) = model.picture.original_size, model.picture.size
+    if (w0, h0) == (w, h):
+        return
+    if is_model(request.image):
+        progress.say(f"{request.image} was trained at {w}x{h}, on a source of {w0}x{h0}")
+    else:
+        progress.say(f"{request.image} is {w0}x{h0}; working at {w}x{h} (--max-side {model.settings['max_side']})")

@@ -60,6 +60,7 @@ def fast() -> Plan:
         ema=0.998,
         ema_from=0,
         ema_every=1,
+        share=0.7,
         sampled=0.8,
         clip=1.0,
         warmup=50,

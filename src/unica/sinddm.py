@@ -157,16 +157,17 @@ def make_recipe(
     rule: Rule = "measured",
     output: Output = "eps",
     blur: bool = True,
+    share: float = 1.0,
     steps: int = 100,
 ) -> Recipe:
-    """The recipe that a source at several sizes asks for."""
+    """The recipe that a source at several sizes asks for. Levels start from a `share` of the rule's steps."""
     distance = {"measured": measured_blur, "authors": authors_blur}[rule]
     distances = (0.0, *(distance(sharp, coarser) for coarser, sharp in zip(levels, levels[1:])))
     return Recipe(
         network=network,
         sizes=tuple((x.shape[-2], x.shape[-1]) for x in levels),
         blur=distances if blur else (0.0,) * len(levels),
-        starts=(steps, *(start_step(cosine(steps), distance, rule) for distance in distances[1:])),
+        starts=(steps, *(max(round(share * start_step(cosine(steps), d, rule)), 1) for d in distances[1:])),
         rule=rule,
         output=output,
         spread=max(levels[-1].std().item(), 1e-3),

@@ -54,6 +54,7 @@ class Plan:
     ema_from: int  # steps for which the average is a copy
     ema_every: int
     blur: bool = True
+    share: float = 1.0  # of the rule's start steps, that levels start from
     sampled: float = 0.0  # share of the times that are drawn among those a run visits
     clip: float | None = None  # largest norm of the gradient
     warmup: int = 0  # steps in which the rate rises
@@ -94,7 +95,7 @@ class Trainer:
         self.picture = shrink(picture, (levels[-1].shape[-2], levels[-1].shape[-1]))
         self.pairs = pairs([level.to(self.device) for level in levels])
         network = replace(plan.network, channels=len(levels[0]))
-        self.recipe = make_recipe(network, levels, plan.rule, plan.output, plan.blur)
+        self.recipe = make_recipe(network, levels, plan.rule, plan.output, plan.blur, plan.share)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = build(network).to(self.device)

@@ -224,6 +224,17 @@ def test_a_full_disk_leaves_the_last_good_files(tmp_path: Path, monkeypatch) -> 
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
+def test_a_training_that_breaks_down_does_not_spoil_what_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "x.unica"
+    session = begin(picture(), steps=30, output=path)
+    with pytest.raises(UnicaError, match="broke down"):
+        for progress in session.run(every=0):
+            if progress.step == 3:
+                next(session.trainer.network.parameters()).data.fill_(torch.nan)
+    weights = unica.load(path).network.parameters()
+    assert all(weight.isfinite().all() for weight in weights)
+
+
 def test_the_papers_schedule() -> None:
     published = paper()
     assert (published.steps, published.images, published.rate, published.loss) == (120_000, 32, 1e-3, "l1")

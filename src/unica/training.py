@@ -124,6 +124,8 @@ class Trainer:
                 self._replan(pace, budget * (1 - _RESERVE / 2) - self.seconds)
             if now - shown >= every or self.step >= self.line.end:
                 shown = now
+                if not self.losses[level].isfinite():
+                    raise UnicaError(f"the training broke down at step {self.step}; begin again with another seed")
                 left = max(self.line.end - self.step, 0) * pace
                 fraction = self.line.fraction(self.step)
                 losses = tuple(self.losses.tolist())

@@ -18,7 +18,7 @@ _INTERRUPTED = 130  # typer's code of a Ctrl-C
 
 app = typer.Typer(
     name="unica",
-    help="New pictures from one picture: variations of any size, with nothing to train.",
+    help="New pictures from one picture: variations of any size, at once or from a model trained in minutes.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

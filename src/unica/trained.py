@@ -199,6 +199,6 @@ class NetworkDenoiser:
             times = torch.full((len(x),), int(t))
             with torch.autocast(x.device.type, model.dtype, enabled=half):
                 x = x.contiguous(memory_format=torch.channels_last)
-                return model.recipe.eps(model.network, x, times, level.index).float()
+                return model.recipe.eps(model.network, x, times, level.index).float().contiguous()
 
         return windowed(eps, x, model.recipe.network.field // 2, level.wrap)

@@ -38,7 +38,7 @@ ALLOWED = {
     "foreign": {"trained", "sinddm", "networks", "devices", "pyramid", "schedule", "image", "errors"},
     "training": {"trained", "checkpoint", "sinddm", "networks", "muon", "pyramid", "image", "errors"},
     "presets": {"training", "networks", "errors"},
-    "session": {"training", "trained", "presets", "devices", "image", "files", "errors"},
+    "session": {"training", "trained", "presets", "model", "devices", "image", "files", "errors"},
     "tasks": {"model", "diffusion", "image", "schedule", "errors"},
     "metrics": {"image", "patches", "errors"},
     "evaluation": {
@@ -109,6 +109,12 @@ def test_one_file_touches_each_heavy_library() -> None:
     assert users["safetensors"] == {"checkpoint.py"}
     assert users["huggingface_hub"] == {"trained.py"}
     assert users["typer"] == {"cli/app.py"}
+
+
+def test_drawing_from_a_picture_loads_nothing_of_training() -> None:
+    code = "import sys, unica.cli.sample, unica.tasks, unica.instant; print([m for m in ('huggingface_hub.hub_mixin',"
+    code += " 'safetensors.torch', 'unica.trained', 'unica.session') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 
 def test_importing_unica_is_free() -> None:

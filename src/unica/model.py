@@ -13,6 +13,8 @@ from unica.diffusion import Axes, Denoiser, Level
 from unica.image import Picture
 from unica.pyramid import Size
 
+TRAINED = ("sinddm",)  # engines that draw from a trained model, and not from a picture as it is
+
 
 @runtime_checkable
 class Model(Protocol):

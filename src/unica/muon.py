@@ -31,7 +31,9 @@ class Muon(torch.optim.Optimizer):
                 if weight.grad is None:
                     continue
                 state = self.state[weight]
-                average = state.setdefault("average", torch.zeros_like(weight))
+                if not state:
+                    state["average"] = torch.zeros_like(weight)
+                average = state["average"]
                 average.lerp_(weight.grad, 1 - keep)
                 ahead = torch.lerp(weight.grad, average, keep).flatten(1)  # Nesterov's
                 size = 0.2 * max(ahead.shape) ** 0.5  # root mean square of a step of Adam's

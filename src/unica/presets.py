@@ -1,4 +1,4 @@
-"""How to train: functions that return plans, each with what it was measured to reach."""
+"""How to train: functions that return plans. What was measured of them is in docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -44,7 +44,11 @@ def no_blur() -> Plan:
 
 
 def fast() -> Plan:
-    """The best pictures for minutes of training; how it got its values is in docs/training.md."""
+    """Good pictures after minutes of training; how it got its values is in docs/training.md.
+
+    At 128 pixels of height on two cores: coherence 1.5 to 1.7 times the instant engine's after 5 minutes, 1.3 to 1.6
+    after 15 (two images). Textures in which everything is random (gravel) come out soft, the more so the longer.
+    """
     return Plan(
         preset="fast",
         network=FoldedConfig(width=96, blocks=3, fold=2),

@@ -14,11 +14,11 @@ from unica.devices import find_device, find_dtype
 from unica.errors import UnicaError
 from unica.files import check_folder
 from unica.image import load
+from unica.model import TRAINED
 from unica.presets import preset as find_preset
 from unica.trained import TrainedModel
 from unica.training import Progress, Trainer
 
-ENGINES = ("sinddm",)
 _BUDGET = "10m"  # of a preset that has no number of steps
 _KEEP_EVERY = 60.0  # seconds of training that a crash may cost
 
@@ -75,8 +75,8 @@ def begin(
     earlier sessions included; `steps` is an exact number of steps. Where neither is said, the preset's own number
     holds, or ten minutes.
     """
-    if engine not in ENGINES:
-        raise UnicaError(f"engine must be {' or '.join(ENGINES)} to be trained, not {engine}")
+    if engine not in TRAINED:
+        raise UnicaError(f"engine must be {' or '.join(TRAINED)} to be trained, not {engine}")
     if budget is not None and steps is not None:
         raise UnicaError("give a budget or a number of steps, not both")
     if steps is not None and steps < 1:

@@ -19,7 +19,6 @@ from unica.diffusion import Axes, Denoiser, Level, Prediction
 from unica.errors import UnicaError
 from unica.image import Picture
 from unica.networks import build
-from unica.patches import match
 from unica.pyramid import Size, canvas_sizes, level_sizes, pyramid
 from unica.schedule import Blend, Schedule
 from unica.sinddm import Recipe
@@ -52,7 +51,7 @@ class TrainedModel(ModelHubMixin, library_name="unica", tags=["unica", "single-i
         self.device, self.dtype = torch.device(device), dtype
         self.blend = blend
         self.source = source  # whether the picture's pixels are there, or only its size
-        self._hub_mixin_config = {"unica": {"recipe": recipe_to_json(recipe), "training": self.training}}  # config.json
+        self._hub_mixin_config = {"unica": {"recipe": recipe_to_json(self.recipe), "training": self.training}}
 
     @property
     def engine(self) -> str:
@@ -97,6 +96,8 @@ class TrainedModel(ModelHubMixin, library_name="unica", tags=["unica", "single-i
         """The nearest patch of the source: a network does not say where it has something from."""
         if not self.source:
             raise UnicaError("this model was saved without its source: where its pixels come from cannot be told")
+        from unica.patches import match  # brings a compiler, which drawing does without
+
         source = self.picture.pixels
         sizes = level_sizes((source.shape[-2], source.shape[-1]), _SEARCHED)
         return match(x0[: len(source)].clamp(-1, 1).cpu(), pyramid(source, None, sizes))

@@ -8,8 +8,7 @@ from typing import Any
 
 import unica
 from unica.errors import UnicaError
-from unica.model import Model
-from unica.session import ENGINES as TRAINED
+from unica.model import TRAINED, Model
 
 ENGINES = ("instant", *TRAINED)
 SUFFIXES = (".unica", ".safetensors")

@@ -3,7 +3,7 @@
     python benchmarks/training.py speed IMAGE            pixels a second: a `paper` step, and the authors' way
     python benchmarks/training.py loss IMAGE             time until `fast` is where the authors' way is in 20 minutes
     python benchmarks/training.py curve IMAGE... -o DIR  quality of `fast` after minutes of training, and of `instant`
-    python benchmarks/training.py sampling MODEL         seconds a picture, and of the network's passes alone
+    python benchmarks/training.py sampling MODEL         seconds a picture, and of the network's passes in it
 
 The authors' way is float32, channels first, 32 whole pictures a step. Images are shrunk to 128 pixels of height.
 """
@@ -26,7 +26,7 @@ import unica
 from unica.devices import find_device, find_dtype
 from unica.evaluation import Samples, evaluate, load_tools
 from unica.image import contact_sheet, load, resize, save_png, to_pil
-from unica.presets import fast, paper
+from unica.presets import preset
 from unica.training import Plan, Trainer
 
 MEASURES = ("lpips_diversity", "pixel_diversity", "coherence", "completeness", "sharpness", "frechet_stem", "niqe")
@@ -44,7 +44,7 @@ class AuthorsWay(Trainer):
 
 def speed(image: Path, images: int, rounds: int) -> None:
     """Steps on the finest level, in turns."""
-    plan = replace(paper(), images=images)
+    plan = replace(preset("sinddm", "paper"), images=images)
     picture = load(small(image))
     ours, plain = Trainer(picture, plan, device=DEVICE, dtype=DTYPE), AuthorsWay(picture, plan)
     seconds: dict[str, list[float]] = {"the authors' way": [], "`paper` here": []}
@@ -65,13 +65,13 @@ def speed(image: Path, images: int, rounds: int) -> None:
 def loss(image: Path, minutes: float, budget: float) -> None:
     """Both from scratch, one after the other; validation is not counted as training."""
     picture = load(small(image))
-    plain = AuthorsWay(picture, paper())
+    plain = AuthorsWay(picture, preset("sinddm", "paper"))
     for progress in plain.run(every=0):
         if progress.seconds >= minutes * 60:
             break
     goal = fmean(plain.validate(20))
     print(f"the authors' way: {plain.step} steps in {plain.seconds:.0f} s, validation loss {goal:.4f}", flush=True)
-    trainer = Trainer(picture, fast(), device=DEVICE, dtype=DTYPE)
+    trainer = Trainer(picture, preset("sinddm", "fast"), device=DEVICE, dtype=DTYPE)
     pause, reached = 0.0, None
     began = time.perf_counter()
     for progress in trainer.run(budget, every=0.5):
@@ -131,29 +131,29 @@ def models(path: Path, minutes: list[float], output: Path) -> Iterator[tuple[str
 
 
 def sampling(path: Path, rounds: int) -> None:
-    """A whole run, and the same number of passes of the network alone."""
-    table = Table("batch", "s a picture", "passes alone", "ratio", title=f"{path.stem}, {DEVICE.type}, {DTYPE}")
+    """Whole runs, and what of their time the network's passes took."""
+    table = Table("batch", "s a picture", "in passes", "ratio", title=f"{path.stem}, {DEVICE.type}, {DTYPE}")
     model = unica.load(path, device=DEVICE.type)
-    levels = model.levels((model.picture.size[1], model.picture.size[0]))
+    clock = [0.0]
+
+    def begin(*_) -> None:
+        wait()
+        clock[0] -= time.perf_counter()
+
+    def end(*_) -> None:
+        wait()
+        clock[0] += time.perf_counter()
+
+    model.network.register_forward_pre_hook(begin)
+    model.network.register_forward_hook(end)
     for batch in (1, 16):
-        wholes, passes = [], []
+        runs = []
         for _ in range(rounds + 1):
-            began = time.perf_counter()
+            clock[0], began = 0.0, time.perf_counter()
             unica.sample(model, count=batch, batch=batch)
-            wait()
-            wholes.append(time.perf_counter() - began)
-            began = time.perf_counter()
-            for level in levels:
-                x = torch.randn(batch, model.channels, *level.size, device=DEVICE)
-                x = x.contiguous(memory_format=torch.channels_last)
-                t = torch.ones(batch, device=DEVICE)
-                for _ in level.times[:-1]:
-                    with torch.no_grad(), torch.autocast(DEVICE.type, DTYPE, enabled=torch.float32 != DTYPE):
-                        model.network(x, t, t)
-            wait()
-            passes.append(time.perf_counter() - began)
-        whole, alone = (min(kept[1:]) / batch for kept in (wholes, passes))
-        table.add_row(str(batch), f"{whole:.2f}", f"{alone:.2f}", f"{whole / alone:.2f}")
+            runs.append((time.perf_counter() - began, clock[0]))
+        whole, passes = min(runs[1:])
+        table.add_row(str(batch), f"{whole / batch:.2f}", f"{passes / batch:.2f}", f"{whole / passes:.2f}")
     show(table)
 
 

@@ -21,7 +21,7 @@ from unica.image import load, to_pil
 from unica.networks import FoldedConfig, SinDDMConfig, build
 from unica.pyramid import field_sizes, pyramid
 from unica.schedule import cosine, no_blur
-from unica.sinddm import Recipe, make_recipe, pairs
+from unica.sinddm import SinDDMRecipe, make_recipe, pairs
 from unica.trained import TrainedModel
 
 DATA = Path(__file__).parent / "data"
@@ -64,7 +64,7 @@ def test_schedule_gamma_and_start_steps_are_the_authors(model) -> None:
 @pytest.mark.parametrize(("name", "blend"), [("unconditional", True), ("unconditional_noblur", False)])
 def test_whole_runs_are_the_authors(model, name: str, blend: bool) -> None:
     data = golden(name)
-    levels = model.recipe.levels(model.recipe.sizes, blend=blend)
+    levels = model.recipe.tuned(blend=blend).levels(model.recipe.sizes)
     noises = authors_noise(data, levels)
     for state in cascade(model.denoiser([0]), levels, lambda shape: next(noises), (2, 3)):
         if state.step == state.steps:
@@ -106,7 +106,7 @@ def test_regions_may_be_given_by_a_guide(model) -> None:
 @pytest.mark.parametrize("name", ["text_content", "text_style"])
 def test_runs_that_climb_a_score_are_the_authors(model, name: str) -> None:
     data = golden(name)
-    levels = model.recipe.levels(model.recipe.sizes, blend=False)
+    levels = model.recipe.tuned(blend=False).levels(model.recipe.sizes)
     chosen = [int(index) for index in data["guided_scales"].nonzero()[0]]
     ascent = Ascent(
         lambda x: (2 * x[:, 0] - x[:, 1]).square().flatten(1).mean(1), chosen, 2, 1 - float(data["quantile"]),
@@ -173,14 +173,14 @@ def test_measured_start_steps_follow_the_equations() -> None:
 
 
 def test_manual_start_steps(model) -> None:
-    starts = levels_of(model.recipe.with_starts((52, 41)))
+    starts = levels_of(model.recipe.tuned(start_steps=(52, 41)))
     assert [level.start for level in starts] == [100, 52, 41]
     for bad in ((52,), (0, 3), (101, 3)):
         with pytest.raises(UnicaError, match="start-steps"):
-            model.recipe.with_starts(bad)
+            model.recipe.tuned(start_steps=bad)
 
 
-def levels_of(recipe: Recipe) -> list[Level]:
+def levels_of(recipe: SinDDMRecipe) -> list[Level]:
     return recipe.levels(recipe.sizes)
 
 

@@ -179,7 +179,7 @@ def official() -> dict:
 def test_the_authors_checkpoint_becomes_a_model(tmp_path: Path) -> None:
     picture = to_pil(scenery(32, 40))
     model = unica.import_checkpoint(OFFICIAL, picture, SIZES)
-    assert model.recipe.network == SinDDMConfig(16) and model.recipe.steps == 100 and model.training["steps"] == 120_000
+    assert model.recipe.network == SinDDMConfig(16) and model.recipe.chain == 100 and model.training["steps"] == 120_000
     model.save(tmp_path / "x.unica")
     again = unica.load(tmp_path / "x.unica")
     x = torch.randn(1, 3, 20, 20)

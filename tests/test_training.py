@@ -23,8 +23,8 @@ from unica.checkpoint import read_tensors
 from unica.errors import UnicaError
 from unica.image import load, to_pil
 from unica.muon import orthogonal
-from unica.networks import FoldedConfig, SinDDMConfig
-from unica.presets import PRESETS, fast, paper, paper_small_gpu, preset
+from unica.networks import FoldedConfig, SinDDMConfig, UNetConfig
+from unica.presets import PRESETS, preset
 from unica.session import begin, seconds, state_path
 from unica.training import Plan, Trainer
 
@@ -38,7 +38,7 @@ def picture(height: int = 60, width: int = 80, channels: int = 3, alpha: bool = 
 
 
 def plan(**words) -> Plan:
-    return replace(fast(), **{"network": SMALL, "steps": 8, "pixels": 3000, **words})
+    return replace(preset("sinddm", "fast"), **{"network": SMALL, "steps": 8, "pixels": 3000, **words})
 
 
 def trained(plan: Plan, seed: int = 0, source: Image.Image | None = None) -> Trainer:
@@ -236,7 +236,7 @@ def test_a_training_that_breaks_down_does_not_spoil_what_is_kept(tmp_path: Path)
 
 
 def test_the_papers_schedule() -> None:
-    published = paper()
+    published = preset("sinddm", "paper")
     assert (published.steps, published.images, published.rate, published.loss) == (120_000, 32, 1e-3, "l1")
     trainer = Trainer(load(picture()), replace(published, network=SinDDMConfig(8)))
     rates = {}
@@ -244,7 +244,7 @@ def test_the_papers_schedule() -> None:
         trainer.step = step
         rates[step] = trainer._rate(0.0)
     assert list(rates.values()) == pytest.approx([1e-3 * 0.5**k for k in (0, 0, 1, 2, 3, 4, 5, 6)])
-    small = paper_small_gpu()
+    small = preset("sinddm", "paper-small-gpu")
     assert (small.steps, small.images) == (480_000, 16) and small.halvings == (
         80_000,
         160_000,
@@ -256,7 +256,7 @@ def test_the_papers_schedule() -> None:
 
 
 def test_the_papers_average_is_a_copy_first_and_moves_every_tenth_step() -> None:
-    tiny = replace(paper(), network=SinDDMConfig(8), images=1, ema_from=20, steps=40)
+    tiny = replace(preset("sinddm", "paper"), network=SinDDMConfig(8), images=1, ema_from=20, steps=40)
     trainer = Trainer(load(picture()), tiny)
     copied = torch.empty(0)
     for progress in trainer.run(every=0):
@@ -271,18 +271,20 @@ def test_the_papers_average_is_a_copy_first_and_moves_every_tenth_step() -> None
 
 
 def test_no_blur_trains_without_blur() -> None:
-    tiny = replace(preset("no-blur"), network=SinDDMConfig(8), images=1, steps=1)
+    tiny = replace(preset("sinddm", "no-blur"), network=SinDDMConfig(8), images=1, steps=1)
     trainer = trained(tiny)
     assert not trainer.recipe.blurred
     assert all(level.gamma(t) == 0 for level in trainer.model().levels((60, 80)) for t in range(100))
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_trains(name: str) -> None:
-    small = SMALL if name == "fast" else SinDDMConfig(8)
+@pytest.mark.parametrize(("engine", "name"), [(engine, name) for engine in PRESETS for name in PRESETS[engine]])
+def test_every_preset_trains(engine: str, name: str) -> None:
+    plan = preset(engine, name)
+    small = {SinDDMConfig: {"dim": 8}, FoldedConfig: {"width": 32, "blocks": 1}, UNetConfig: {"width": 8}}
+    network = replace(plan.network, **small[type(plan.network)])
     images = None if name == "fast" else 1
-    model = trained(replace(preset(name), network=small, images=images, steps=2)).model()
-    assert model.settings["preset"] == name
+    model = trained(replace(plan, network=network, images=images, steps=2)).model()
+    assert model.engine == engine and model.settings["preset"] == name
     assert unica.sample(model)[0].size == (80, 60)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,11 @@ from unica.errors import UnicaError
 from unica.files import whole_file
 from unica.image import Picture
 from unica.networks import CONFIGS
-from unica.sinddm import Recipe
+from unica.recipe import Recipe
+from unica.sinddm import SinDDMRecipe
+from unica.sindiffusion import SinDiffusionRecipe
 
+RECIPES: dict[str, type[Recipe]] = {kind.engine: kind for kind in (SinDDMRecipe, SinDiffusionRecipe)}
 VERSION = 1  # of the format; a reader refuses what is newer
 
 
@@ -110,14 +113,14 @@ def _reading(path: Path):
 
 def recipe_to_json(recipe: Recipe) -> dict[str, Any]:
     kind = next(name for name, config in CONFIGS.items() if isinstance(recipe.network, config))
-    return {**asdict(recipe), "network": {"kind": kind, **asdict(recipe.network)}}
+    return {"engine": recipe.engine, **asdict(recipe), "network": {"kind": kind, **asdict(recipe.network)}}
 
 
 def recipe_from_json(data: dict[str, Any]) -> Recipe:
-    words = dict(data["network"])
-    network = CONFIGS[words.pop("kind")](**words)
-    values = {field.name: _frozen(data[field.name]) for field in fields(Recipe) if field.name != "network"}
-    return Recipe(network=network, **values)
+    values: dict[str, Any] = {name: _frozen(value) for name, value in data.items() if name != "engine"}
+    words = {name: _frozen(value) for name, value in data["network"].items()}
+    values["network"] = CONFIGS[words.pop("kind")](**words)
+    return RECIPES[data["engine"]](**values)
 
 
 def _frozen(value: Any) -> Any:

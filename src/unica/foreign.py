@@ -18,7 +18,7 @@ from unica.image import Picture, load, shrink
 from unica.networks import SinDDMConfig, build
 from unica.pyramid import Size, field_sizes
 from unica.schedule import Discrete, cosine
-from unica.sinddm import Recipe, start_step
+from unica.sinddm import SinDDMRecipe, start_step
 from unica.trained import TrainedModel
 
 _NETWORK = "denoise_fn."
@@ -52,14 +52,14 @@ def import_checkpoint(
     blur = [0.0, *(_blur(schedule, gamma) for gamma in gammas)]
     levels = _sizes(path, picture, len(blur), sizes)
     picture = shrink(_with_channels(picture, config.channels), levels[-1])
-    recipe = Recipe(
+    recipe = SinDDMRecipe(
         network=config,
         sizes=levels,
         blur=tuple(blur),
         starts=(schedule.steps, *(start_step(schedule, b, "authors") for b in blur[1:])),
         rule="authors",
         output="eps",
-        steps=schedule.steps,
+        chain=schedule.steps,
     )
     training = {"preset": "imported", "steps": step}
     return TrainedModel(recipe, network, picture, training, where, find_dtype(precision, where))

@@ -13,7 +13,7 @@ from unica.diffusion import Axes, Denoiser, Level
 from unica.image import Picture
 from unica.pyramid import Size
 
-TRAINED = ("sinddm",)  # engines that draw from a trained model, and not from a picture as it is
+TRAINED = ("sinddm", "sindiffusion")  # engines that draw from a trained model, and not from a picture as it is
 
 
 @runtime_checkable

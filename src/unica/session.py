@@ -83,7 +83,7 @@ def begin(
         raise UnicaError(f"steps must be at least 1, not {steps}")
     where = find_device(device)
     picture = load(image, max_side)
-    plan = find_preset(preset)
+    plan = find_preset(engine, preset)
     plan = plan if steps is None else replace(plan, steps=steps)
     budget = _BUDGET if budget is None and plan.steps is None else budget
     path = None if output is None else check_output(Path(output), resume)

@@ -20,8 +20,8 @@ from unica.errors import UnicaError
 from unica.image import Picture
 from unica.networks import build
 from unica.pyramid import Size, canvas_sizes, level_sizes, pyramid
+from unica.recipe import Recipe
 from unica.schedule import Blend, Schedule
-from unica.sinddm import Recipe
 from unica.windows import windowed
 
 HUB_FILE = "model.safetensors"
@@ -40,16 +40,13 @@ class TrainedModel(ModelHubMixin, library_name="unica", tags=["unica", "single-i
         training: dict[str, Any] | None = None,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
-        blend: bool = True,
-        start_steps: Sequence[int] | None = None,
         source: bool = True,
     ) -> None:
-        self.recipe = recipe if start_steps is None else recipe.with_starts(start_steps)
+        self.recipe = recipe
         self.network = network.eval().requires_grad_(False).to(device)
         self.picture = picture
         self.training = training or {}  # how it came to be: preset, steps, seconds
         self.device, self.dtype = torch.device(device), dtype
-        self.blend = blend
         self.source = source  # whether the picture's pixels are there, or only its size
         self._hub_mixin_config = {"unica": {"recipe": recipe_to_json(self.recipe), "training": self.training}}
 
@@ -67,19 +64,19 @@ class TrainedModel(ModelHubMixin, library_name="unica", tags=["unica", "single-i
 
     @property
     def settings(self) -> dict[str, Any]:
-        starts = ",".join(map(str, self.recipe.starts[1:]))
-        return {"preset": self.training.get("preset"), "start_steps": starts, "blend": self.blend}
+        return {"preset": self.training.get("preset"), **self.recipe.settings}
 
     @property
     def summary(self) -> str:
         width, height = self.picture.size
-        return f"{self.engine} engine, {width}x{height} source, {len(self.recipe.sizes)} levels, {self.device.type}"
+        levels = f"{len(self.recipe.sizes)} levels, " if len(self.recipe.sizes) > 1 else ""
+        return f"{self.engine} engine, {width}x{height} source, {levels}{self.device.type}"
 
     def denoiser(self, seeds: Sequence[int]) -> Denoiser:
         return NetworkDenoiser(self)
 
     def levels(self, size: Size, wrap: Axes = "") -> list[Level]:
-        return self.recipe.levels(canvas_sizes(size, list(self.recipe.sizes)), wrap, self.blend)
+        return self.recipe.levels(canvas_sizes(size, list(self.recipe.sizes)), wrap)
 
     def initial(self, level: Level) -> None:
         return None
@@ -112,8 +109,8 @@ class TrainedModel(ModelHubMixin, library_name="unica", tags=["unica", "single-i
         times = torch.as_tensor(t).expand(len(x)) + 1
         if not 0 <= level < len(self.recipe.sizes):
             raise UnicaError(f"level must lie between 0 and {len(self.recipe.sizes) - 1}, not {level}")
-        if not (int(times.min()) >= 1 and int(times.max()) <= self.recipe.steps):
-            raise UnicaError(f"t must lie between 0 and {self.recipe.steps - 1}")
+        if not (int(times.min()) >= 1 and int(times.max()) <= self.recipe.chain):
+            raise UnicaError(f"t must lie between 0 and {self.recipe.chain - 1}")
         with torch.inference_mode():
             return self.recipe.eps(self.network, x.to(self.device), times.cpu(), level).clone()
 
@@ -149,17 +146,12 @@ class TrainedModel(ModelHubMixin, library_name="unica", tags=["unica", "single-i
         return load(hf_hub_download(model_id, HUB_FILE, **given), **words)
 
 
-def load(
-    path: str | os.PathLike[str],
-    start_steps: Sequence[int] | None = None,
-    blend: bool = True,
-    device: str = "auto",
-    precision: str = "auto",
-) -> TrainedModel:
-    """A model from its file, or from a folder of the Hugging Face hub's kind.
+def load(path: str | os.PathLike[str], device: str = "auto", precision: str = "auto", **words: Any) -> TrainedModel:
+    """A model from its file, or from a folder of the Hugging Face hub's kind. The words are those of its engine:
 
-    `start_steps` replaces the recipe's, for each level above the coarsest: more steps change more of what the coarser
-    level drew. Without `blend`, levels denoise and do not deblur (both: App. H of SinDDM).
+    - sinddm: `start_steps`, a number for each level above the coarsest (more change more of what the coarser level
+      drew), and `blend`, without which levels denoise and do not deblur (both: App. H).
+    - sindiffusion: `steps` of a run, and `sampler`.
     """
     where = find_device(device)
     file = Path(path) / HUB_FILE if Path(path).is_dir() else Path(path)
@@ -169,10 +161,8 @@ def load(
         network.load_state_dict(stored.weights)
     except RuntimeError:
         raise UnicaError(f"{file} is damaged: its weights are not those of the network it names") from None
-    return TrainedModel(
-        stored.recipe, network, stored.picture, stored.training, where, find_dtype(precision, where), blend,
-        start_steps, stored.source,
-    )  # fmt: skip
+    recipe, dtype = stored.recipe.tuned(**words), find_dtype(precision, where)
+    return TrainedModel(recipe, network, stored.picture, stored.training, where, dtype, stored.source)
 
 
 @dataclass(frozen=True)
@@ -202,4 +192,4 @@ class NetworkDenoiser:
                 x = x.contiguous(memory_format=torch.channels_last)
                 return model.recipe.eps(model.network, x, times, level.index).float().contiguous()
 
-        return windowed(eps, x, model.recipe.network.field // 2, level.wrap)
+        return windowed(eps, x, model.recipe.network.field // 2, level.wrap, grid=model.recipe.network.grid)

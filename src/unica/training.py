@@ -19,13 +19,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from unica import sinddm, sindiffusion
 from unica.checkpoint import read_tensors, write_tensors
+from unica.diffusion import upsample
 from unica.errors import UnicaError
-from unica.image import Picture, shrink
+from unica.image import Picture, resize, shrink
 from unica.muon import Muon, is_matrix
 from unica.networks import NetworkConfig, build
 from unica.pyramid import field_sizes, pyramid
-from unica.sinddm import Output, Rule, make_recipe, pairs
+from unica.recipe import Output, Recipe
+from unica.sinddm import Pair, Rule, pairs
 from unica.trained import TrainedModel
 
 SMALLEST = 42  # pixels of the short side: SinDDM's coarsest level
@@ -40,8 +43,8 @@ class Plan:
     """Everything about a training but the picture. The functions in `presets` make them."""
 
     preset: str
+    engine: str
     network: NetworkConfig  # of as many channels as the picture has
-    rule: Rule
     output: Output
     steps: int | None  # None: as many as a budget has time for
     images: int | None  # in a batch ...
@@ -53,12 +56,17 @@ class Plan:
     ema: float  # what the average keeps of itself in an update
     ema_from: int  # steps for which the average is a copy
     ema_every: int
-    blur: bool = True
-    share: float = 1.0  # of the rule's start steps, that levels start from
+    rule: Rule = "authors"  # sinddm: what start steps and blur follow from
+    blur: bool = True  # sinddm: whether there is any
+    share: float = 1.0  # sinddm: of the rule's start steps, that levels start from
+    multiscale: bool = False  # sindiffusion: a network for each level of a pyramid
     sampled: float = 0.0  # share of the times that are drawn among those a run visits
     clip: float | None = None  # largest norm of the gradient
     warmup: int = 0  # steps in which the rate rises
-    levels_pixels: int = 50_000  # of the finest level; larger sources are shrunk
+    stretch: float = 0.0  # how much larger or smaller, at most, a side of the source is shown
+    enlarge: bool = False  # also beyond the size that the source has
+    frugal: bool = False  # backward passes compute again what they would have to keep
+    largest: int = 50_000  # pixels; larger sources are shrunk
 
 
 class Progress(NamedTuple):
@@ -91,14 +99,13 @@ class Trainer:
             )
         self.plan, self.seed = plan, seed
         self.device, self.dtype, self.layout = torch.device(device), dtype, torch.channels_last
-        levels = _levels(picture, plan.levels_pixels)
+        levels = _levels(picture, plan)
         self.picture = shrink(picture, (levels[-1].shape[-2], levels[-1].shape[-1]))
         self.pairs = pairs([level.to(self.device) for level in levels])
-        network = replace(plan.network, channels=len(levels[0]))
-        self.recipe = make_recipe(network, levels, plan.rule, plan.output, plan.blur, plan.share)
+        self.recipe = _recipe(plan, levels)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.network = build(network).to(self.device)
+            self.network = build(self.recipe.network, plan.frugal).to(self.device)
         self.average = deepcopy(self.network).requires_grad_(False)
         self.optimizers = _optimizers(self.network, plan)
         self.random = torch.Generator().manual_seed(seed)  # levels and times
@@ -154,10 +161,10 @@ class Trainer:
 
     def _batch(self, level: int) -> tuple[Tensor, Tensor | None, Int[Tensor, "b"]]:
         """Copies of a level at different times (Alg. 1, lines 2, 3, 8)."""
-        sharp, blurred = self.pairs[level]
-        plan, area = self.plan, sharp.shape[-2] * sharp.shape[-1]
-        count = self._count(area)
-        latest = self.recipe.steps
+        sharp, blurred = self._stretched(level) if self.plan.stretch else self.pairs[level]
+        plan = self.plan
+        count = self._count(sharp.shape[-2] * sharp.shape[-1])
+        latest = self.recipe.chain
         if plan.sampled and float(torch.rand((), generator=self.random)) < plan.sampled:
             latest = min(self.recipe.starts[level] + 1, latest)
         drawn = torch.rand(count, generator=self.random)
@@ -168,6 +175,20 @@ class Trainer:
         top, left = torch.randint(self.recipe.network.fold, (2,), generator=self.random).tolist()
         blurred = None if blurred is None else blurred[..., top:, left:]
         return sharp[..., top:, left:].expand(count, -1, -1, -1), blurred, t
+
+    def _stretched(self, level: int) -> Pair:
+        """A level with sides of other lengths. A source that is only ever seen as it is, is learned by heart."""
+        finest, grid = self.pairs[-1].sharp, self.recipe.network.grid
+        factors = 1 + self.plan.stretch * (2 * torch.rand(2, generator=self.random) - 1)
+
+        def at(index: int) -> Tensor:
+            sides = [round(side * by / grid) * grid for side, by in zip(self.recipe.sizes[index], factors.tolist())]
+            longest = [math.inf] * 2 if self.plan.enlarge else finest.shape[-2:]
+            height, width = (int(min(side, limit)) for side, limit in zip(sides, longest))
+            return resize(finest, (height, width), "bicubic").clamp(-1, 1)
+
+        sharp = at(level)
+        return Pair(sharp, upsample(at(level - 1), (sharp.shape[-2], sharp.shape[-1])) if level else None)
 
     def _count(self, area: int) -> int:
         """Pictures in a batch of a level of so many pixels."""
@@ -217,7 +238,7 @@ class Trainer:
     def validate(self, times: int = 10) -> tuple[float, ...]:
         """|eps - estimate| of the averaged network for each level: fixed noise, times all over the schedule."""
         noise = torch.Generator(self.device).manual_seed(0)
-        t = torch.linspace(1, self.recipe.steps, times).round().long()
+        t = torch.linspace(1, self.recipe.chain, times).round().long()
         errors = []
         for level, (sharp, blurred) in enumerate(self.pairs):
             x = sharp.expand(times, -1, -1, -1)
@@ -345,12 +366,22 @@ class _Line(NamedTuple):
         return self.start + (1 - self.start) * (step - self.begin) / (self.end - self.begin)
 
 
-def _levels(picture: Picture, largest: int) -> list[Float[Tensor, "c _ _"]]:
-    """The source at SinDDM's sizes, in bytes as the authors have them; transparency is one channel more."""
+def _levels(picture: Picture, plan: Plan) -> list[Float[Tensor, "c _ _"]]:
+    """The source at the sizes of its levels, in bytes as the authors have them; transparency is one channel more."""
     width, height = picture.size
-    sizes = field_sizes((height, width), largest_area=largest)
+    sizes = field_sizes((height, width), largest_area=plan.largest)
+    sizes = sizes if plan.engine == "sinddm" or plan.multiscale else sizes[-1:]
     scales = pyramid(picture.pixels, picture.alpha, sizes, "lanczos8" if picture.bits == 8 else "lanczos")
     return [s.pixels if s.alpha is None else torch.cat([s.pixels * s.visible, s.alpha * 2 - 1]) for s in scales]
+
+
+def _recipe(plan: Plan, levels: list[Float[Tensor, "c _ _"]]) -> Recipe:
+    network = replace(plan.network, channels=len(levels[0]))
+    if plan.engine == "sinddm":
+        return sinddm.make_recipe(network, levels, plan.rule, plan.output, plan.blur, plan.share)
+    if plan.multiscale:
+        network = replace(network, levels=len(levels))
+    return sindiffusion.make_recipe(network, levels, plan.output)
 
 
 def _optimizers(network: nn.Module, plan: Plan) -> list[torch.optim.Optimizer]:

@@ -108,6 +108,14 @@ def sample(
     no_blend: Annotated[
         bool, typer.Option("--no-blend", help="sinddm: levels denoise but do not deblur, by DDPM.")
     ] = False,
+    steps: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="sindiffusion: of the 1000 that there are (default: 25)."),
+    ] = None,
+    sampler: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="sindiffusion: dpm++, ddim or ddpm (default: dpm++)."),
+    ] = None,
     tile: Annotated[str, typer.Option(help="x, y or xy: axes along which the result repeats without a seam.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bf16: of matrix products.")] = "auto",
@@ -129,7 +137,8 @@ def sample(
 
     starts = numbers(start_steps, "--start-steps", "52,41,31,22")
     blend = False if no_blend else None
-    opening = Opening(image, engine, diversity, patch, levels, max_side, starts, blend, device, precision)
+    trained = (starts, blend, steps, sampler)
+    opening = Opening(image, engine, diversity, patch, levels, max_side, *trained, device, precision)
     request = Request(opening, count, size, stretch, seed, output, tile, batch)
     draw_and_save(request, sheet, provenance, json, quiet)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from unica.cli.models import is_model
 from unica.image import load as load_picture
 from unica.image import read_text
+from unica.sinddm import SinDDMRecipe
 from unica.trained import load
 
 
@@ -42,9 +43,10 @@ def _model(path: Path) -> str:
         "trained": ", ".join(f"{key} {_printable(str(value))}" for key, value in model.training.items()),
         "network": f"{type(model.network).__name__}, {weights} weights, sees {recipe.network.field} pixels",
         "levels": ", ".join(f"{w}x{h}" for h, w in recipe.sizes),
-        "start steps": ", ".join(map(str, recipe.starts[1:])),
-        "blur": ", ".join(f"{blur:.3f}" for blur in recipe.blur[1:]) + f" ({recipe.rule})",
+        **{key.replace("_", " "): value for key, value in recipe.settings.items()},
     }
+    if isinstance(recipe, SinDDMRecipe):
+        rows["blur"] = ", ".join(f"{blur:.3f}" for blur in recipe.blur[1:]) + f" ({recipe.rule})"
     return "\n".join([f"{_printable(str(path))}: a model", *(f"{k:14}{v}" for k, v in rows.items()), ""])
 
 

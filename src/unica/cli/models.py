@@ -26,6 +26,8 @@ class Opening:
     max_side: int | None
     start_steps: tuple[int, ...] | None
     blend: bool | None
+    steps: int | None
+    sampler: str | None
     device: str
     precision: str
 
@@ -68,7 +70,7 @@ class Opening:
 
 
 _INSTANT = ("diversity", "patch", "levels", "max_side")
-_TRAINED = ("start_steps", "blend")
+_TRAINED = ("start_steps", "blend", "steps", "sampler")
 
 
 def is_model(path: Path) -> bool:

@@ -145,7 +145,11 @@ def import_and_save(checkpoint: Path, image: Path, sizes: str | None, output: Pa
     model = import_checkpoint(checkpoint, image, parsed)
     model.save(check_output(output), source)
     with reporter(quiet) as progress:
-        progress.say(f"{output}: {model.summary}, start steps {model.settings['start_steps']}")
+        progress.say(f"{output}: {model.summary}, {_settings(model)}")
+
+
+def _settings(model: TrainedModel) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in model.recipe.settings.items())
 
 
 def push_model(path: Path, repository: str, private: bool) -> None:

@@ -26,6 +26,11 @@ class FoldedConfig:
     channels: int = 3
 
     @property
+    def grid(self) -> int:
+        """Shifting the picture by so many pixels shifts the result."""
+        return self.fold
+
+    @property
     def field(self) -> int:
         """Side of the square of pixels that one output pixel can depend on."""
         return self.fold * (1 + 2 * (2 * self.blocks + 2))

@@ -16,7 +16,7 @@ _EMBEDDING = 32  # of the time, of the level, and of both together
 class SinDDMConfig:
     dim: int = 160  # the widest blocks' channels; the paper's
     channels: int = 3
-    fold = 1  # it works on pixels as they are
+    fold = grid = 1  # it works on pixels as they are
 
     @property
     def field(self) -> int:

@@ -1,0 +1,188 @@
+"""SinDiffusion's network (Sec. 3.2, supplement A): a shallow U-Net without attention, so that each pixel looks at a
+patch and not at the whole picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Real
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """Standard as it stands; the enhanced one is `multipliers=(1, 2, 4, 8), blocks=2`."""
+
+    width: int = 64
+    multipliers: tuple[int, ...] = (1, 2, 4)  # of the width, a stage; each stage halves both sides
+    blocks: int = 1  # a stage on the way down; one more on the way up
+    channels: int = 3
+    fold: int = 1  # this many pixels squared become channels first
+    norm: bool = True  # without, what a pixel depends on is its field and no more
+    levels: int = 1  # networks, one for each level of a pyramid
+
+    @property
+    def grid(self) -> int:
+        """Shifting the picture by so many pixels shifts the result."""
+        return self.fold * 2 ** (len(self.multipliers) - 1)
+
+    @cached_property
+    def field(self) -> int:
+        """Side of the square of pixels that one output pixel can depend on, but for what norms tell of the rest."""
+        return receptive_field(self)
+
+
+def receptive_field(config: UNetConfig) -> int:
+    """The widest interval of inputs behind one output, followed through the deepest path from the end to the start."""
+    stages, widest = len(config.multipliers), 0
+    for position in range(1000 * config.grid, 1001 * config.grid, config.fold):
+        low = high = position // config.fold
+        grow = 1 + 2 * (config.blocks + 1)  # the last convolution, and those of the blocks on the way up
+        low, high = low - grow, high + grow
+        for _ in range(stages - 1):  # a convolution after doubling, then the blocks of the next stage
+            low, high = (low - 1) // 2, (high + 1) // 2
+            low, high = low - 2 * (config.blocks + 1), high + 2 * (config.blocks + 1)
+        for _ in range(stages - 1):  # blocks on the way down, then a convolution that halves
+            low, high = low - 2 * config.blocks, high + 2 * config.blocks
+            low, high = 2 * low - 1, 2 * high + 1
+        low, high = low - 2 * config.blocks - 1, high + 2 * config.blocks + 1
+        widest = max(widest, (high - low + 1) * config.fold)
+    return widest
+
+
+class UNet(nn.Module):
+    """Estimates the noise in x at time t, 0 being the least noisy state. Names and order are the authors'."""
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.frugal = False  # keep less for the backward pass, and compute it again
+        channels, embedding = config.channels * config.fold**2, 4 * config.width
+        widths = [config.width * by for by in config.multipliers]
+        self.time_embed = nn.Sequential(
+            nn.Linear(config.width, embedding), nn.SiLU(), nn.Linear(embedding, embedding)
+        )  # fmt: skip
+        self.input_blocks = nn.ModuleList([Steps(nn.Conv2d(channels, widths[0], 3, padding=1))])
+        skips, inner = [widths[0]], widths[0]
+        for stage, width in enumerate(widths):
+            for _ in range(config.blocks):
+                self.input_blocks.append(Steps(Residual(inner, width, embedding, config.norm)))
+                skips.append(inner := width)
+            if stage < len(widths) - 1:
+                self.input_blocks.append(Steps(Down(width)))
+                skips.append(width)
+        self.output_blocks = nn.ModuleList()
+        skips[-1] = 0  # the deepest is where the way up begins
+        for stage, width in reversed(list(enumerate(widths))):
+            for block in range(config.blocks + 1):
+                steps: list[nn.Module] = [Residual(inner + skips.pop(), width, embedding, config.norm)]
+                inner = width
+                if stage and block == config.blocks:
+                    steps.append(Up(width))
+                self.output_blocks.append(Steps(*steps))
+        self.out = nn.Sequential(_norm(inner, config.norm), nn.SiLU(), _zero(nn.Conv2d(inner, channels, 3, padding=1)))
+
+    def forward(self, x: Float[Tensor, "b c h w"], t: Real[Tensor, "b"]) -> Float[Tensor, "b c h w"]:
+        height, width = x.shape[-2:]
+        grid, fold = self.config.grid, self.config.fold
+        x = F.pad(x, (0, -width % grid, 0, -height % grid), mode="replicate")
+        embedded = F.silu(self.time_embed(sinusoids(t, self.config.width)))
+        kept = []
+        x = F.pixel_unshuffle(x, fold)
+        for steps in self.input_blocks:
+            kept.append(x := self._through(steps, x, embedded))
+        kept.pop()
+        x = self._through(self.output_blocks[0], x, embedded)
+        for steps in list(self.output_blocks)[1:]:
+            x = self._through(steps, torch.cat([x, kept.pop()], 1), embedded)
+        return F.pixel_shuffle(self.out(x), fold)[..., :height, :width]
+
+    def _through(self, steps: nn.Module, x: Tensor, embedded: Tensor) -> Tensor:
+        if self.frugal and torch.is_grad_enabled():
+            return checkpoint(steps, x, embedded, use_reentrant=False, preserve_rng_state=False)  # pyright: ignore
+        return steps(x, embedded)
+
+
+class UNets(nn.ModuleList):
+    """A network for each level: one for SinDiffusion, several for the multi-scale baseline of its ablation."""
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__(UNet(config) for _ in range(config.levels))
+
+    def forward(
+        self, x: Float[Tensor, "b c h w"], t: Real[Tensor, "b"], s: Real[Tensor, "b"]
+    ) -> Float[Tensor, "b c h w"]:
+        return self[int(s[0]) if len(self) > 1 else 0](x, t)
+
+
+class Steps(nn.Sequential):
+    """Layers in a row, of which some want to know the time."""
+
+    def forward(self, x: Tensor, embedded: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        for layer in self:
+            x = layer(x, embedded) if isinstance(layer, Residual) else layer(x)
+        return x
+
+
+class Residual(nn.Module):
+    def __init__(self, inner: int, outer: int, embedding: int, norm: bool) -> None:
+        super().__init__()
+        self.in_layers = nn.Sequential(_norm(inner, norm), nn.SiLU(), nn.Conv2d(inner, outer, 3, padding=1))
+        self.emb_layers = nn.Sequential(nn.Identity(), nn.Linear(embedding, 2 * outer))
+        self.out_layers = nn.Sequential(
+            _norm(outer, norm), nn.SiLU(), nn.Identity(), _zero(nn.Conv2d(outer, outer, 3, padding=1))
+        )
+        self.skip_connection = nn.Conv2d(inner, outer, 1) if inner != outer else nn.Identity()
+
+    def forward(self, x: Float[Tensor, "b d h w"], embedded: Float[Tensor, "b e"]) -> Float[Tensor, "b d_ h w"]:
+        scale, shift = self.emb_layers(embedded)[:, :, None, None].chunk(2, dim=1)
+        normed = self.out_layers[0](self.in_layers(x))
+        return self.skip_connection(x) + self.out_layers[1:](torch.addcmul(normed + shift, normed, scale))
+
+
+class Down(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.op = nn.Conv2d(width, width, 3, stride=2, padding=1)
+
+    def forward(self, x: Float[Tensor, "b d h w"]) -> Float[Tensor, "b d h_ w_"]:
+        return self.op(x)
+
+
+class Up(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Float[Tensor, "b d h w"]) -> Float[Tensor, "b d h_ w_"]:
+        return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+def sinusoids(position: Real[Tensor, "b"], size: int) -> Float[Tensor, "b e"]:
+    """Cosines, then sines, of wavelengths from 2 pi to nearly 10,000 times as long (Ho et al. 2020)."""
+    half = size // 2
+    frequency = torch.exp(-math.log(10000) / half * torch.arange(half, device=position.device))
+    angle = position[:, None].float() * frequency
+    return F.pad(torch.cat([angle.cos(), angle.sin()], -1), (0, size % 2))
+
+
+def structures(width: int = 64) -> Sequence[UNetConfig]:
+    """What a receptive field can be chosen among, the smallest first."""
+    every = [UNetConfig(width, (1, 2, 4, 8)[:stages], blocks) for stages in (1, 2, 3, 4) for blocks in (1, 2)]
+    return sorted(every, key=receptive_field)
+
+
+def _norm(width: int, norm: bool) -> nn.Module:
+    return nn.GroupNorm(math.gcd(32, width), width) if norm else nn.Identity()
+
+
+def _zero(layer: nn.Conv2d) -> nn.Conv2d:
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)  # pyright: ignore[reportArgumentType]
+    return layer

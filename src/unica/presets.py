@@ -66,6 +66,7 @@ def sinddm_fast() -> Plan:
         ema_from=0,
         ema_every=1,
         share=0.7,
+        hidden=3.4,
         sampled=0.8,
         clip=1.0,
         warmup=50,

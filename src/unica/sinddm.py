@@ -101,23 +101,35 @@ def make_recipe(
     levels: Sequence[Pixels],
     rule: Rule = "measured",
     output: Output = "eps",
-    blur: bool = True,
+    with_blur: bool = True,
     share: float = 1.0,
+    hidden: float = 0.0,
     chain: int = 100,
 ) -> SinDDMRecipe:
-    """The recipe that a source at several sizes asks for. Levels start from a `share` of the rule's steps."""
-    distance = {"measured": measured_blur, "authors": authors_blur}[rule]
-    distances = (0.0, *(distance(sharp, coarser) for coarser, sharp in zip(levels, levels[1:])))
+    """The recipe that a source at several sizes asks for.
+
+    Levels start from a `share` of the rule's steps, but no later than where noise hides `hidden` times the blur, noise
+    and blur both compared to the contrast that they are in: what is lost to the coarser level must be made anew.
+    """
+    distance, schedule, contrast = _DISTANCES[rule], cosine(chain), spread(levels[-1])
+    blur, starts = [0.0], [chain]
+    for coarser, sharp in zip(levels, levels[1:]):
+        blur.append(distance(sharp, coarser))
+        least = matching(schedule, hidden * measured_blur(sharp, coarser) / contrast)
+        starts.append(max(round(share * start_step(schedule, blur[-1], rule)), least))
     return SinDDMRecipe(
         network=network,
         sizes=tuple((x.shape[-2], x.shape[-1]) for x in levels),
-        blur=distances if blur else (0.0,) * len(levels),
-        starts=(chain, *(max(round(share * start_step(cosine(chain), d, rule)), 1) for d in distances[1:])),
+        blur=tuple(blur) if with_blur else (0.0,) * len(levels),
+        starts=tuple(starts),
         rule=rule,
         output=output,
-        spread=spread(levels[-1]),
+        spread=contrast,
         chain=chain,
     )
+
+
+_DISTANCES = {"measured": measured_blur, "authors": authors_blur}
 
 
 def start_step(schedule: Discrete, blur: float, rule: Rule) -> int:

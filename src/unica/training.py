@@ -58,7 +58,8 @@ class Plan:
     ema_every: int
     rule: Rule = "authors"  # sinddm: what start steps and blur follow from
     blur: bool = True  # sinddm: whether there is any
-    share: float = 1.0  # sinddm: of the rule's start steps, that levels start from
+    share: float = 1.0  # sinddm: of the rule's start steps, that levels start from ...
+    hidden: float = 0.0  # ... at least: earlier where noise does not hide so many times the blur
     multiscale: bool = False  # sindiffusion: a network for each level of a pyramid
     sampled: float = 0.0  # share of the times that are drawn among those a run visits
     clip: float | None = None  # largest norm of the gradient
@@ -378,7 +379,7 @@ def _levels(picture: Picture, plan: Plan) -> list[Float[Tensor, "c _ _"]]:
 def _recipe(plan: Plan, levels: list[Float[Tensor, "c _ _"]]) -> Recipe:
     network = replace(plan.network, channels=len(levels[0]))
     if plan.engine == "sinddm":
-        return sinddm.make_recipe(network, levels, plan.rule, plan.output, plan.blur, plan.share)
+        return sinddm.make_recipe(network, levels, plan.rule, plan.output, plan.blur, plan.share, plan.hidden)
     if plan.multiscale:
         network = replace(network, levels=len(levels))
     return sindiffusion.make_recipe(network, levels, plan.output)

@@ -37,7 +37,10 @@ ALLOWED = {
         *("checkpoint", "recipe", "networks", "patches", "windows", "devices"),
         *("pyramid", "diffusion", "schedule", "image", "errors"),
     },
-    "foreign": {"trained", "sinddm", "networks", "devices", "pyramid", "schedule", "image", "errors"},
+    "foreign": {
+        *("trained", "sinddm", "sindiffusion", "recipe", "networks", "devices"),
+        *("pyramid", "schedule", "image", "errors"),
+    },
     "training": {
         *("trained", "checkpoint", "sinddm", "sindiffusion", "recipe", "networks", "muon"),
         *("diffusion", "pyramid", "image", "errors"),

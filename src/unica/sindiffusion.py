@@ -10,16 +10,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 from unica.diffusion import Axes, Level, Update, ddim, ddpm, dpm
+from unica.errors import UnicaError
 from unica.networks import NetworkConfig
 from unica.pyramid import Size
 from unica.recipe import Output, Recipe, spread
 from unica.schedule import Discrete, linear
 from unica.sinddm import Pixels, authors_blur, start_step
 
-Sampler = Literal["dpm++", "ddim", "ddpm"]
 _UPDATES: dict[str, Update] = {"dpm++": dpm(bound=1.0), "ddim": ddim(bound=1.0), "ddpm": ddpm("large", bound=1.0)}
 
 
@@ -27,10 +26,16 @@ _UPDATES: dict[str, Update] = {"dpm++": dpm(bound=1.0), "ddim": ddim(bound=1.0),
 class SinDiffusionRecipe(Recipe):
     chain: int = 1000
     steps: int = 25  # of a run, at the coarsest level; others have their share
-    sampler: Sampler = "dpm++"
+    sampler: str = "dpm++"
 
     engine = "sindiffusion"
     words = ("steps", "sampler")
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.steps <= self.chain:
+            raise UnicaError(f"steps must lie between 1 and {self.chain}, not {self.steps}")
+        if self.sampler not in _UPDATES:
+            raise UnicaError(f"sampler must be {', '.join(list(_UPDATES)[:-1])} or ddpm, not {self.sampler}")
 
     @cached_property
     def schedule(self) -> Discrete:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -45,9 +50,9 @@ class SinDiffusionRecipe(Recipe):
         ]
 
     def times(self, start: int) -> tuple[float, ...]:
-        """From `start` to 0: all times, or as many of them as were asked for."""
+        """From `start` to 0: as many times as were asked for, the closer together the less noise there is."""
         count = min(max(math.ceil(self.steps * start / self.chain), 1), start)
-        return (*(float(round(start * i / count)) for i in range(count, 0, -1)), 0.0)
+        return tuple(float(max(round(start * (i / count) ** 2), i)) for i in range(count, -1, -1))
 
 
 def make_recipe(

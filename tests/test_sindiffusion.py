@@ -16,12 +16,16 @@ from torch import Tensor
 import unica
 from unica.diffusion import Level, Prediction, ddim, ddpm, diffuse, dpm
 from unica.errors import UnicaError
-from unica.image import to_pil
+from unica.image import load, to_pil
 from unica.networks import UNetConfig, build
-from unica.networks.unet import UNet, receptive_field, structures
+from unica.networks.unet import UNet, UNets, receptive_field, structure
+from unica.presets import preset
 from unica.schedule import Blend, from_betas, linear
+from unica.session import begin
 from unica.sindiffusion import SinDiffusionRecipe, make_recipe
 from unica.trained import TrainedModel
+from unica.training import Trainer
+from unica.windows import windowed
 
 GOLDEN = SHARED / "golden"
 OFFICIAL = GOLDEN / "sindiffusion_official_format.pt"
@@ -85,9 +89,27 @@ def test_the_field_is_what_gradients_reach(config) -> None:
 def test_the_papers_structures() -> None:
     assert receptive_field(UNetConfig()) == 101
     assert receptive_field(UNetConfig(multipliers=(1, 2, 4, 8), blocks=2)) == 337
-    assert [receptive_field(config) for config in structures()] == sorted(map(receptive_field, structures()))
-    weights = {blocks: sum(w.numel() for w in UNet(UNetConfig(blocks=blocks)).parameters()) for blocks in (1, 2)}
-    assert weights[1] < weights[2]
+
+
+def test_a_field_is_chosen_by_its_share_of_the_picture() -> None:
+    """The paper's four structures, at the size that makes the standard one 0.36."""
+    fields = [structure(UNetConfig(), share * 280).field for share in (0.07, 0.17, 0.36, 0.74)]
+    assert fields == [17, 45, 101, 213]
+    session = begin(to_pil(scenery(60, 80)), "sindiffusion", steps=1, receptive_field=0.2)
+    network = session.trainer.recipe.network
+    assert isinstance(network, UNetConfig) and network.multipliers == (1,)
+    with pytest.raises(UnicaError, match="receptive-field"):
+        begin(to_pil(scenery(60, 80)), "sinddm", steps=1, receptive_field=0.2)
+
+
+def test_memory_is_foreseen() -> None:
+    """What backward passes keep grows with the pixels, and is less for a frugal network."""
+    plan = preset("sindiffusion", "paper")
+    picture = load(to_pil(scenery(96, 128)))
+    plans = [replace(plan, images=1), replace(plan, images=4), replace(plan, images=4, frugal=True)]
+    one, four, frugal = (Trainer(picture, plan).memory() for plan in plans)
+    assert 1e8 < one < four < 4.1 * one
+    assert frugal < four / 2
 
 
 @pytest.mark.parametrize("norm", [True, False])
@@ -100,8 +122,8 @@ def test_any_size_and_width(norm: bool, size: tuple[int, int]) -> None:
 
 def test_a_frugal_network_has_the_same_gradient() -> None:
     torch.manual_seed(0)
-    plain = build(UNetConfig(8, (1, 2)))
-    frugal = build(plain[0].config, frugal=True)
+    config = UNetConfig(8, (1, 2))
+    plain, frugal = build(config), build(config, frugal=True)
     frugal.load_state_dict(plain.state_dict())
     x, t = torch.randn(2, 3, 16, 16), torch.tensor([3, 900])
     for network in (plain, frugal):
@@ -109,6 +131,7 @@ def test_a_frugal_network_has_the_same_gradient() -> None:
             weight.data = torch.randn(weight.shape, generator=torch.Generator().manual_seed(len(name))) * 0.1
         network(x, t, t * 0).square().sum().backward()
     for a, b in zip(plain.parameters(), frugal.parameters()):
+        assert a.grad is not None and b.grad is not None
         assert torch.allclose(a.grad, b.grad, atol=1e-4, rtol=1e-4)
 
 
@@ -167,9 +190,9 @@ def test_the_multi_scale_baseline_has_a_network_for_each_level() -> None:
     config = UNetConfig(8, (1,), levels=3)
     made = make_recipe(config, levels)
     assert made.starts[0] == 1000 and all(0 < start < 1000 for start in made.starts[1:])
-    network = build(config)
+    network = UNets(config)
     with torch.no_grad():
-        network[1].out[2].bias.fill_(1.0)
+        network.get_parameter("1.out.2.bias").fill_(1.0)
         x = torch.zeros(1, 3, 16, 16)
         means = [network(x, torch.tensor([5]), torch.tensor([s])).mean().item() for s in range(3)]
     assert means == [0, 1, 0]
@@ -205,3 +228,32 @@ def test_large_variance_is_the_chains_own() -> None:
     moved = ddpm("large")(x, Prediction(x, x), 500, 499, schedule, Blend(), torch.ones)
     beta = 1 - schedule.alpha_bar[500] / schedule.alpha_bar[499]
     assert moved.item() == pytest.approx(math.sqrt(beta), rel=1e-5)
+
+
+def test_windows_of_a_network_without_norms_are_exact() -> None:
+    torch.manual_seed(0)
+    config = UNetConfig(8, (1, 2), 1, norm=False)
+    network = UNet(config)
+    for weight in network.parameters():
+        weight.data = torch.randn_like(weight) * 0.1
+    x = torch.randn(1, 3, 128, 300)
+
+    def local(x: Tensor) -> Tensor:
+        with torch.no_grad():
+            return network(x, torch.tensor([30]))
+
+    whole = windowed(local, x, config.field // 2, grid=config.grid)
+    parts = windowed(local, x, config.field // 2, grid=config.grid, largest=128 * 128)
+    assert torch.allclose(whole, parts, atol=1e-5)
+
+
+def test_windows_that_agree_only_nearly_fade_into_each_other() -> None:
+    """As norms do, this function tells each window of its mean."""
+    x = torch.linspace(0, 1, 600).expand(1, 1, 100, 600)
+    jumps = {}
+    for feather in (0, 20):
+        out = windowed(lambda x: x * 0 + x.mean(), x, 40, largest=100 * 200, feather=feather)
+        assert out.min() >= 0 and out.max() <= 1
+        jumps[feather] = out.diff(dim=-1).abs().max().item()
+    assert jumps[0] > 0.05
+    assert jumps[20] < jumps[0] / 30

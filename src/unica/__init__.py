@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from unica.instant import open
     from unica.model import Model
     from unica.session import train
-    from unica.tasks import Frame, sample, stream
+    from unica.tasks import Frame, outpaint, sample, stream
     from unica.trained import TrainedModel, load
 
 # torch's idle OpenMP threads would spin where the compiled loops' threads work; read when torch is first imported.
@@ -37,6 +37,7 @@ __all__ = [
     "import_checkpoint",
     "load",
     "open",
+    "outpaint",
     "sample",
     "stream",
     "train",
@@ -49,6 +50,7 @@ _HOMES = {
     "import_checkpoint": "foreign",
     "load": "trained",
     "open": "instant",
+    "outpaint": "tasks",
     "sample": "tasks",
     "stream": "tasks",
     "train": "session",

@@ -15,9 +15,10 @@ from unica.errors import UnicaError
 from unica.files import check_folder
 from unica.image import load
 from unica.model import TRAINED
+from unica.networks import UNetConfig, structure
 from unica.presets import preset as find_preset
 from unica.trained import TrainedModel
-from unica.training import Progress, Trainer
+from unica.training import Plan, Progress, Trainer
 
 _BUDGET = "10m"  # of a preset that has no number of steps
 _KEEP_EVERY = 60.0  # seconds of training that a crash may cost
@@ -70,10 +71,12 @@ def begin(
     device: str = "auto",
     precision: str = "auto",
     source: bool = True,
+    receptive_field: float | None = None,
 ) -> Session:
     """A training that has not begun yet, or one that goes on. `budget` is a time, as "10m" or in seconds, those of
     earlier sessions included; `steps` is an exact number of steps. Where neither is said, the preset's own number
-    holds, or ten minutes.
+    holds, or ten minutes. `receptive_field` picks, for SinDiffusion, the network whose field is nearest to that share
+    of the picture's side (the root of its area; the paper's ablation has 0.07, 0.17, 0.36 and 0.74).
     """
     if engine not in TRAINED:
         raise UnicaError(f"engine must be {' or '.join(TRAINED)} to be trained, not {engine}")
@@ -85,6 +88,7 @@ def begin(
     picture = load(image, max_side)
     plan = find_preset(engine, preset)
     plan = plan if steps is None else replace(plan, steps=steps)
+    plan = plan if receptive_field is None else _with_field(plan, receptive_field, picture.size)
     budget = _BUDGET if budget is None and plan.steps is None else budget
     path = None if output is None else check_output(Path(output), resume)
     trainer = Trainer(picture, plan, seed, where, find_dtype(precision, where))
@@ -93,6 +97,15 @@ def begin(
             raise UnicaError("to resume, say with -o which model")
         trainer.resume(state_path(path))
     return Session(trainer, path, None if budget is None else seconds(budget), source)
+
+
+def _with_field(plan: Plan, share: float, size: tuple[int, int]) -> Plan:
+    if not isinstance(plan.network, UNetConfig):
+        raise UnicaError("receptive-field is for the sindiffusion engine")
+    if not 0 < share <= 2:
+        raise UnicaError(f"receptive-field must lie between 0 and 2, not {share:g}")
+    area = min(size[0] * size[1], plan.largest)
+    return replace(plan, network=structure(plan.network, share * area**0.5))
 
 
 def train(image: str | os.PathLike[str] | Any, **words: Any) -> TrainedModel:

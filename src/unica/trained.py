@@ -192,4 +192,6 @@ class NetworkDenoiser:
                 x = x.contiguous(memory_format=torch.channels_last)
                 return model.recipe.eps(model.network, x, times, level.index).float().contiguous()
 
-        return windowed(eps, x, model.recipe.network.field // 2, level.wrap, grid=model.recipe.network.grid)
+        network = model.recipe.network
+        margin = network.field // 2
+        return windowed(eps, x, margin, level.wrap, grid=network.grid, feather=margin // 2 if network.norm else 0)

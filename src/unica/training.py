@@ -62,6 +62,7 @@ class Plan:
     hidden: float = 0.0  # ... at least: earlier where noise does not hide so many times the blur
     multiscale: bool = False  # sindiffusion: a network for each level of a pyramid
     sampled: float = 0.0  # share of the times that are drawn among those a run visits
+    lean: float = 1.0  # times are drawn as T u^lean for an even u: above 1, more of them have little noise
     clip: float | None = None  # largest norm of the gradient
     warmup: int = 0  # steps in which the rate rises
     stretch: float = 0.0  # how much larger or smaller, at most, a side of the source is shown
@@ -171,7 +172,7 @@ class Trainer:
         drawn = torch.rand(count, generator=self.random)
         if plan.images is None:  # one time from each of `count` equal parts: less chance, the same distribution
             drawn = (torch.arange(count) + drawn) / count
-        t = (1 + drawn * latest).long().clamp(max=latest)
+        t = (1 + drawn**self.plan.lean * latest).long().clamp(max=latest)
         # A network that folds pixels must see every picture in each of the ways it can be folded.
         top, left = torch.randint(self.recipe.network.fold, (2,), generator=self.random).tolist()
         blurred = None if blurred is None else blurred[..., top:, left:]
@@ -247,6 +248,32 @@ class Trainer:
             with torch.no_grad():
                 errors.append(self._loss(self.average, level, x, blurred, t, eps)[1].item())
         return tuple(errors)
+
+    def memory(self) -> float:
+        """Bytes that a step is expected to need at most: what is kept for the backward pass, as two small pictures
+        tell, and the weights with all that belongs to them."""
+        level = len(self.pairs) - 1
+        sharp, blurred = self.pairs[level]
+
+        def kept(side: int) -> float:
+            sizes: dict[int, int] = {}
+
+            def note(x: Tensor) -> Tensor:
+                sizes[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
+                return x
+
+            x = sharp[..., :1, :1].expand(-1, -1, side, side)
+            soft = None if blurred is None else blurred[..., :1, :1].expand(-1, -1, side, side)
+            with torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
+                _ = self._loss(self.network, level, x, soft, torch.ones(1, dtype=torch.long), torch.zeros_like(x))
+            return sum(sizes.values())
+
+        small, large = 32, 64
+        pixel = (kept(large) - kept(small)) / (large**2 - small**2)
+        growth = (1 + self.plan.stretch) ** 2 if self.plan.enlarge else 1.0
+        area = sharp.shape[-2] * sharp.shape[-1]
+        weights = sum(weight.nbytes for weight in self.network.parameters())
+        return pixel * self._count(area) * area * growth + 5 * weights
 
     def _plan_for(self, budget: float) -> None:
         if not budget >= _SHORTEST:  # nor is it no number

@@ -146,8 +146,11 @@ def sample(
 @app.command()
 def train(
     image: Annotated[Path, typer.Argument(help="The one picture to learn from.")],
-    engine: Annotated[str, typer.Option(help="sinddm.")] = "sinddm",
-    preset: Annotated[str, typer.Option(help="fast, paper, paper-small-gpu or no-blur.")] = "fast",
+    engine: Annotated[str, typer.Option(help="sinddm or sindiffusion.")] = "sinddm",
+    preset: Annotated[
+        str,
+        typer.Option(help="fast or paper; sinddm: paper-small-gpu, no-blur; sindiffusion: paper-large, multi-scale."),
+    ] = "fast",
     budget: Annotated[
         str | None, typer.Option(metavar="TIME", help="How long, as 90s, 10m or 1h30m (fast: 10m).")
     ] = None,
@@ -164,6 +167,10 @@ def train(
     max_side: Annotated[int, typer.Option(help="Larger sources are shrunk to this.")] = 1024,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bf16: of matrix products.")] = "auto",
+    receptive_field: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(metavar="SHARE", help="sindiffusion: of the picture's side that a pixel looks at, as 0.36."),
+    ] = None,
     no_source: Annotated[bool, typer.Option("--no-source", help="Leave the picture out of the model.")] = False,
     no_preview: Annotated[bool, typer.Option("--no-preview", help="Draw no samples on the way.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One machine-readable line on stdout.")] = False,
@@ -174,13 +181,15 @@ def train(
 
     train_and_save(
         image, engine, preset, budget, steps, output, resume, seed, max_side, device, precision,
-        not no_source, not no_preview, json, quiet,
+        not no_source, not no_preview, json, quiet, receptive_field,
     )  # fmt: skip
 
 
 @app.command("import")
 def import_(
-    checkpoint: Annotated[Path, typer.Argument(help="What the authors' code of SinDDM saved, as model-12.pt.")],
+    checkpoint: Annotated[
+        Path, typer.Argument(help="What the authors' code saved: model-12.pt, ema_0.9999_050000.pt.")
+    ],
     image: Annotated[Path, typer.Option(help="The picture that it was trained on.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL", help="Where the model goes.")],
     sizes: Annotated[

@@ -43,11 +43,14 @@ def train_and_save(
     preview: bool,
     as_json: bool,
     quiet: bool,
+    receptive_field: float | None = None,
 ) -> None:
     """Train, saying where it stands; Ctrl-C ends it with a usable model."""
     began = time.perf_counter()
     path = output or Path(f"{image.stem}.unica")
-    session = begin(image, engine, preset, budget, steps, path, resume, seed, max_side, device, precision, source)
+    session = begin(
+        image, engine, preset, budget, steps, path, resume, seed, max_side, device, precision, source, receptive_field
+    )
     with reporter(quiet, "training") as progress, _interruptible() as interrupted:
         progress.say(_intention(session, path))
         shown = 0
@@ -100,7 +103,7 @@ def _intention(session: Session, path: Path) -> str:
     else:
         end = time.localtime(time.time() + max(session.budget - trainer.seconds, 0))
         goal = f"done by {time.strftime('%H:%M:%S', end)}"
-    where = f"{trainer.device.type}, {numbers}"
+    where = f"{trainer.device.type}, {numbers}, field {trainer.recipe.network.field}, {trainer.memory() / 2**30:.1f} GB"
     after = f", after {trainer.step} steps before" if trainer.step else ""
     return f"{path}: preset {plan.preset}, {made}levels {levels}, {where}; {goal}{after}"
 

@@ -1,5 +1,6 @@
 """Guides: functions from the present estimate of the clean picture to another one (`unica.diffusion.Guide`)."""
 
+from unica.guides.reference import Known, LowPass
 from unica.guides.score import Ascent, Score
 
-__all__ = ["Ascent", "Score"]
+__all__ = ["Ascent", "Known", "LowPass", "Score"]

@@ -7,7 +7,7 @@ from torch import nn
 
 from unica.networks.folded import Folded, FoldedConfig
 from unica.networks.sinddm import SinDDM, SinDDMConfig
-from unica.networks.unet import UNetConfig, UNets
+from unica.networks.unet import UNetConfig, UNets, structure
 
 NetworkConfig = SinDDMConfig | FoldedConfig | UNetConfig
 _NETWORKS = {SinDDMConfig: SinDDM, FoldedConfig: Folded, UNetConfig: UNets}
@@ -34,4 +34,5 @@ __all__ = [
     "UNetConfig",
     "UNets",
     "build",
+    "structure",
 ]

@@ -22,6 +22,7 @@ _EMBEDDING = 64
 class FoldedConfig:
     width: int = 96
     blocks: int = 3
+    norm = False
     fold: int = 2
     channels: int = 3
 

@@ -17,6 +17,7 @@ class SinDDMConfig:
     dim: int = 160  # the widest blocks' channels; the paper's
     channels: int = 3
     fold = grid = 1  # it works on pixels as they are
+    norm = False
 
     @property
     def field(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -172,10 +172,17 @@ def sinusoids(position: Real[Tensor, "b"], size: int) -> Float[Tensor, "b e"]:
     return F.pad(torch.cat([angle.cos(), angle.sin()], -1), (0, size % 2))
 
 
-def structures(width: int = 64) -> Sequence[UNetConfig]:
-    """What a receptive field can be chosen among, the smallest first."""
-    every = [UNetConfig(width, (1, 2, 4, 8)[:stages], blocks) for stages in (1, 2, 3, 4) for blocks in (1, 2)]
-    return sorted(every, key=receptive_field)
+def structures(like: UNetConfig) -> Sequence[UNetConfig]:
+    """What a receptive field can be chosen among: one to four stages, of one or two blocks."""
+    multipliers = (1, 2, 4, 8)
+    return [
+        replace(like, multipliers=multipliers[:stages], blocks=blocks) for stages in (1, 2, 3, 4) for blocks in (1, 2)
+    ]
+
+
+def structure(like: UNetConfig, field: float) -> UNetConfig:
+    """The one whose field is nearest, by their ratio."""
+    return min(structures(like), key=lambda config: abs(math.log(config.field / field)))
 
 
 def _norm(width: int, norm: bool) -> nn.Module:

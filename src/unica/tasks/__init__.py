@@ -1,6 +1,7 @@
 """What a user can do with a model. Each task is a thin composition of levels, a starting picture and guides."""
 
+from unica.tasks.outpaint import outpaint
 from unica.tasks.task import Frame, Task, stream
 from unica.tasks.unconditional import sample
 
-__all__ = ["Frame", "Task", "sample", "stream"]
+__all__ = ["Frame", "Task", "outpaint", "sample", "stream"]

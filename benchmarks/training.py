@@ -1,11 +1,14 @@
-"""Measures training and sampling of the sinddm engine. The tables are in docs/benchmarks.md.
+"""Measures training and sampling of the trained engines. The tables are in docs/benchmarks.md.
 
     python benchmarks/training.py speed IMAGE            pixels a second: a `paper` step, and the authors' way
     python benchmarks/training.py loss IMAGE             time until `fast` is where the authors' way is in 20 minutes
     python benchmarks/training.py curve IMAGE... -o DIR  quality of `fast` after minutes of training, and of `instant`
     python benchmarks/training.py sampling MODEL         seconds a picture, and of the network's passes in it
+    python benchmarks/training.py steps MODEL...         quality by sampler and number of steps (sindiffusion)
+    python benchmarks/training.py ablation IMAGE... -o DIR   the paper's Tables 3 and 4, with `fast` (sindiffusion)
 
-The authors' way is float32, channels first, 32 whole pictures a step. Images are shrunk to 128 pixels of height.
+The authors' way is float32, channels first, whole pictures (32 of one level, or 16). Images are shrunk to 128 pixels of
+height.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ import unica
 from unica.devices import find_device, find_dtype
 from unica.evaluation import Samples, evaluate, load_tools
 from unica.image import contact_sheet, load, resize, save_png, to_pil
+from unica.networks import UNetConfig, structure
 from unica.presets import preset
 from unica.training import Plan, Trainer
 
@@ -44,7 +48,7 @@ class AuthorsWay(Trainer):
 
 def speed(image: Path, images: int, rounds: int) -> None:
     """Steps on the finest level, in turns."""
-    plan = replace(preset("sinddm", "paper"), images=images)
+    plan = replace(preset(ENGINE, "paper"), images=images)
     picture = load(small(image))
     ours, plain = Trainer(picture, plan, device=DEVICE, dtype=DTYPE), AuthorsWay(picture, plan)
     seconds: dict[str, list[float]] = {"the authors' way": [], "`paper` here": []}
@@ -65,13 +69,13 @@ def speed(image: Path, images: int, rounds: int) -> None:
 def loss(image: Path, minutes: float, budget: float) -> None:
     """Both from scratch, one after the other; validation is not counted as training."""
     picture = load(small(image))
-    plain = AuthorsWay(picture, preset("sinddm", "paper"))
+    plain = AuthorsWay(picture, preset(ENGINE, "paper"))
     for progress in plain.run(every=0):
         if progress.seconds >= minutes * 60:
             break
     goal = fmean(plain.validate(20))
     print(f"the authors' way: {plain.step} steps in {plain.seconds:.0f} s, validation loss {goal:.4f}", flush=True)
-    trainer = Trainer(picture, preset("sinddm", "fast"), device=DEVICE, dtype=DTYPE)
+    trainer = Trainer(picture, preset(ENGINE, "fast"), device=DEVICE, dtype=DTYPE)
     pause, reached = 0.0, None
     began = time.perf_counter()
     for progress in trainer.run(budget, every=0.5):
@@ -88,30 +92,78 @@ def loss(image: Path, minutes: float, budget: float) -> None:
 def curve(images: list[Path], minutes: list[float], output: Path, count: int, weights: Path | None) -> None:
     """One training for each point: its schedule is planned for its time."""
     tools = load_tools(weights)
-    rows: list[dict] = []
+    rows = []
     for image in images:
-        source = small(image)
         path = output / f"{image.stem}.png"
-        save_png(source, path)
-        for name, model in models(path, minutes, output):
-            row = output / f"{image.stem}-{name}.json"
-            if not row.exists():
-                began = time.perf_counter()
-                pictures = [unica.sample(model, seed=seed)[0] for seed in range(count)]
-                took = (time.perf_counter() - began) / count
-                folder = output / f"{image.stem}-{name}"
-                paths = [folder / f"{seed}.png" for seed in range(count)]
-                for picture, place in zip(pictures, paths):
-                    save_png(picture, place)
-                save_png(contact_sheet([source, *pictures[:5]], columns=3), output / f"{image.stem}-{name}-sheet.png")
-                seen = evaluate(path, Samples(paths), tools)
-                steps = getattr(model, "training", {}).get("steps")
-                numbers = {m: seen.whole.get(m) or mean(seen.each.get(m, ())) for m in MEASURES}
-                about = {"image": image.stem, "name": name, "steps": steps, "seconds": took}
-                row.write_text(json.dumps({**about, **numbers}))
-            rows.append(json.loads(row.read_text()))
-            print(rows[-1], flush=True)
-    table = Table("image", "training", "steps", "s a picture", *MEASURES)
+        save_png(small(image), path)
+        rows += [measured(path, name, model, count, tools) for name, model in models(path, minutes, output)]
+    show_rows(rows)
+
+
+def steps(paths: list[Path], output: Path, count: int, weights: Path | None, numbers: list[int]) -> None:
+    """All samplers with all numbers of steps, on one trained model after the other."""
+    tools = load_tools(weights)
+    rows = []
+    for path in paths:
+        source = output / f"{path.stem}.png"
+        save_png(to_pil(unica.load(path).picture.pixels), source)
+        for number in numbers:
+            for sampler in ("ddpm", "ddim", "dpm++"):
+                model = unica.load(path, device=DEVICE.type, steps=number, sampler=sampler)
+                rows.append(measured(source, f"{sampler}-{number}", model, count, tools))
+    show_rows(rows)
+
+
+FIELDS = (0.07, 0.17, 0.36, 0.74)
+
+
+def ablation(images: list[Path], minutes: float, output: Path, count: int, weights: Path | None, height: int) -> None:
+    """One scale or several, and four fields, each trained equally long."""
+    tools = load_tools(weights)
+    rows = []
+    plan, base = preset("sindiffusion", "fast"), UNetConfig(width=48, norm=False)  # unfolded: the smallest field is 17
+    for image in images:
+        path = output / f"{image.stem}.png"
+        save_png(small(image, height), path)
+        picture = load(path)
+        side = (picture.size[0] * picture.size[1]) ** 0.5
+        variants = {f"field {share}": replace(plan, network=structure(base, share * side)) for share in FIELDS}
+        variants |= {
+            "single-scale": variants["field 0.36"],
+            "multi-scale": replace(variants["field 0.36"], multiscale=True),
+        }
+        for name, variant in variants.items():
+            trainer = Trainer(picture, variant, device=DEVICE, dtype=DTYPE)
+            for _ in trainer.run(minutes * 60, every=10):
+                pass
+            model = trainer.model()
+            rows.append(measured(path, name, model, count, tools))
+            print(f"{name}: field {model.recipe.network.field / side:.2f}", flush=True)
+    show_rows(rows)
+
+
+def measured(source: Path, name: str, model: unica.Model, count: int, tools) -> dict:
+    """What `evaluate` says of some pictures; kept beside the source, so that a long run can be broken off."""
+    row = source.parent / f"{source.stem}-{name}.json"
+    if not row.exists():
+        began = time.perf_counter()
+        pictures = [unica.sample(model, seed=seed)[0] for seed in range(count)]
+        took = (time.perf_counter() - began) / count
+        paths = [source.parent / f"{source.stem}-{name}" / f"{seed}.png" for seed in range(count)]
+        for picture, place in zip(pictures, paths):
+            save_png(picture, place)
+        sheet = contact_sheet([to_pil(load(source).pixels), *pictures[:5]], columns=3)
+        save_png(sheet, source.parent / f"{source.stem}-{name}-sheet.png")
+        seen = evaluate(source, Samples(paths), tools)
+        trained = getattr(model, "training", {}).get("steps")
+        numbers = {m: seen.whole.get(m) or mean(seen.each.get(m, ())) for m in MEASURES}
+        row.write_text(json.dumps({"image": source.stem, "name": name, "steps": trained, "seconds": took, **numbers}))
+    print(row.read_text(), flush=True)
+    return json.loads(row.read_text())
+
+
+def show_rows(rows: list[dict]) -> None:
+    table = Table("image", "what", "steps", "s a picture", *MEASURES)
     for row in rows:
         numbers = ["-" if row[m] is None else f"{row[m]:.3f}" for m in MEASURES]
         table.add_row(row["image"], row["name"], str(row["steps"] or "-"), f"{row['seconds']:.1f}", *numbers)
@@ -124,7 +176,7 @@ def models(path: Path, minutes: list[float], output: Path) -> Iterator[tuple[str
         file = output / f"{path.stem}-{budget:g}m.unica"
         if not file.exists():
             began = time.perf_counter()
-            model = unica.train(path, budget=budget * 60, device=DEVICE.type)
+            model = unica.train(path, engine=ENGINE, budget=budget * 60, device=DEVICE.type)
             print(f"{file.stem}: {model.training} in {time.perf_counter() - began:.1f} s", flush=True)
             model.save(file)
         yield f"{budget:g}m", unica.load(file, device=DEVICE.type)
@@ -180,7 +232,7 @@ def show(table: Table) -> None:
 
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("what", choices=("speed", "loss", "curve", "sampling"))
+parser.add_argument("what", choices=("speed", "loss", "curve", "sampling", "steps", "ablation"))
 parser.add_argument("paths", type=Path, nargs="+")
 parser.add_argument("-o", "--output", type=Path, default=Path("results/training"))
 parser.add_argument("--minutes", type=float, nargs="+")
@@ -189,18 +241,26 @@ parser.add_argument("--images", type=int, default=32, help="pictures in a step o
 parser.add_argument("--rounds", type=int, default=3)
 parser.add_argument("-n", "--count", type=int, default=8)
 parser.add_argument("--weights", type=Path)
+parser.add_argument("--engine", default="sinddm")
+parser.add_argument("--steps", type=int, nargs="+", default=[1000, 100, 50, 25, 10])
+parser.add_argument("--height", type=int, default=128, help="of images in `ablation`")
 parser.add_argument("--device", default="auto")
-DEVICE, DTYPE = torch.device("cpu"), torch.float32
+DEVICE, DTYPE, ENGINE = torch.device("cpu"), torch.float32, "sinddm"
 
 if __name__ == "__main__":
     words = parser.parse_args()
     DEVICE = find_device(words.device)
-    DTYPE = find_dtype("auto", DEVICE)
+    DTYPE, ENGINE = find_dtype("auto", DEVICE), words.engine
     if words.what == "speed":
         speed(words.paths[0], words.images, words.rounds)
     elif words.what == "loss":
         loss(words.paths[0], (words.minutes or [20])[0], words.budget)
     elif words.what == "curve":
         curve(words.paths, words.minutes or [2, 5, 15, 60], words.output, words.count, words.weights)
-    else:
+    elif words.what == "sampling":
         sampling(words.paths[0], words.rounds)
+    elif words.what == "steps":
+        steps(words.paths, words.output, words.count, words.weights, words.steps)
+    else:
+        minutes = (words.minutes or [5])[0]
+        ablation(words.paths, minutes, words.output, words.count, words.weights, words.height)

@@ -108,7 +108,7 @@ def sindiffusion_multi_scale() -> Plan:
 
 
 def sindiffusion_fast() -> Plan:
-    """Good pictures after minutes of training; how it got its values is in docs/training.md."""
+    """For minutes of training. Its values are not settled yet."""
     return Plan(
         preset="fast",
         engine="sindiffusion",
@@ -127,6 +127,7 @@ def sindiffusion_fast() -> Plan:
         clip=1.0,
         warmup=50,
         stretch=0.25,
+        lean=2.0,
     )
 
 

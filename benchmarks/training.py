@@ -30,8 +30,9 @@ from unica.devices import find_device, find_dtype
 from unica.evaluation import Samples, evaluate, load_tools
 from unica.image import contact_sheet, load, resize, save_png, to_pil
 from unica.networks import UNetConfig, structure
+from unica.plan import Plan
 from unica.presets import preset
-from unica.training import Plan, Trainer
+from unica.training import Trainer
 
 MEASURES = ("lpips_diversity", "pixel_diversity", "coherence", "completeness", "sharpness", "frechet_stem", "niqe")
 

@@ -41,12 +41,10 @@ ALLOWED = {
         *("trained", "sinddm", "sindiffusion", "recipe", "networks", "devices"),
         *("pyramid", "schedule", "image", "errors"),
     },
-    "training": {
-        *("trained", "checkpoint", "sinddm", "sindiffusion", "recipe", "networks", "muon"),
-        *("diffusion", "pyramid", "image", "errors"),
-    },
-    "presets": {"training", "networks", "errors"},
-    "session": {"training", "trained", "presets", "networks", "model", "devices", "image", "files", "errors"},
+    "plan": {"sinddm", "sindiffusion", "recipe", "networks", "muon", "pyramid", "image"},
+    "training": {"plan", "trained", "checkpoint", "sinddm", "networks", "diffusion", "image", "errors"},
+    "presets": {"plan", "networks", "errors"},
+    "session": {"training", "plan", "trained", "presets", "networks", "model", "devices", "image", "files", "errors"},
     "tasks": {"model", "guides", "diffusion", "image", "schedule", "errors"},
     "metrics": {"image", "patches", "errors"},
     "evaluation": {

@@ -24,9 +24,10 @@ from unica.errors import UnicaError
 from unica.image import load, to_pil
 from unica.muon import orthogonal
 from unica.networks import FoldedConfig, SinDDMConfig, UNetConfig
+from unica.plan import Plan
 from unica.presets import PRESETS, preset
 from unica.session import begin, seconds, state_path
-from unica.training import Plan, Trainer
+from unica.training import Trainer
 
 SMALL = FoldedConfig(width=32, blocks=1, fold=2)
 

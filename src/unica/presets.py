@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from unica.errors import UnicaError
-from unica.networks import FoldedConfig, SinDDMConfig, UNetConfig
-from unica.training import Plan
+from unica.networks import FoldedConfig, NetworkConfig, SinDDMConfig, UNetConfig
+from unica.plan import Plan
 
 _HALVINGS = (20_000, 40_000, 70_000, 80_000, 90_000, 110_000)
 
@@ -47,30 +47,15 @@ def sinddm_no_blur() -> Plan:
 def sinddm_fast() -> Plan:
     """Good pictures after minutes of training; how it got its values is in docs/training.md.
 
-    At 128 pixels of height on two cores: coherence 1.5 to 1.7 times the instant engine's after 5 minutes, 1.3 to 1.6
-    after 15 (two images). Textures in which everything is random (gravel) come out soft, the more so the longer.
+    At 128 pixels of height on two cores: FAST_DOC
     """
-    return Plan(
-        preset="fast",
+    return _fast(
         engine="sinddm",
         network=FoldedConfig(width=96, blocks=3, fold=2),
-        output="residual",
-        steps=None,
-        images=None,
         pixels=22_000,
-        loss="l2",
-        optimizer="muon",
-        rate=3e-3,
-        halvings=None,
-        ema=0.998,
-        ema_from=0,
-        ema_every=1,
         share=0.7,
         hidden=3.4,
         sampled=0.8,
-        clip=1.0,
-        warmup=50,
-        stretch=0.25,
     )
 
 
@@ -109,14 +94,24 @@ def sindiffusion_multi_scale() -> Plan:
 
 def sindiffusion_fast() -> Plan:
     """For minutes of training. Its values are not settled yet."""
-    return Plan(
-        preset="fast",
+    return _fast(
         engine="sindiffusion",
         network=UNetConfig(width=48, multipliers=(1, 2), blocks=1, fold=2, norm=False),
+        pixels=24_000,
+        lean=2.0,
+    )
+
+
+def _fast(engine: str, network: NetworkConfig, pixels: int, **words: float) -> Plan:
+    """What both engines' `fast` have in common."""
+    common = Plan(
+        preset="fast",
+        engine=engine,
+        network=network,
         output="residual",
         steps=None,
         images=None,
-        pixels=24_000,
+        pixels=pixels,
         loss="l2",
         optimizer="muon",
         rate=3e-3,
@@ -127,8 +122,8 @@ def sindiffusion_fast() -> Plan:
         clip=1.0,
         warmup=50,
         stretch=0.25,
-        lean=2.0,
     )
+    return replace(common, **words)
 
 
 PRESETS: dict[str, dict[str, Callable[[], Plan]]] = {

@@ -16,9 +16,10 @@ from unica.files import check_folder
 from unica.image import load
 from unica.model import TRAINED
 from unica.networks import UNetConfig, structure
+from unica.plan import Plan
 from unica.presets import preset as find_preset
 from unica.trained import TrainedModel
-from unica.training import Plan, Progress, Trainer
+from unica.training import Progress, Trainer
 
 _BUDGET = "10m"  # of a preset that has no number of steps
 _KEEP_EVERY = 60.0  # seconds of training that a crash may cost

@@ -11,24 +11,21 @@ import math
 import time
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from unica import sinddm, sindiffusion
 from unica.checkpoint import read_tensors, write_tensors
 from unica.diffusion import upsample
 from unica.errors import UnicaError
 from unica.image import Picture, resize, shrink
-from unica.muon import Muon, is_matrix
-from unica.networks import NetworkConfig, build
-from unica.pyramid import field_sizes, pyramid
-from unica.recipe import Output, Recipe
-from unica.sinddm import Pair, Rule, pairs
+from unica.networks import build
+from unica.plan import Plan
+from unica.sinddm import Pair, pairs
 from unica.trained import TrainedModel
 
 SMALLEST = 42  # pixels of the short side: SinDDM's coarsest level
@@ -36,39 +33,6 @@ _SHORTEST = 10.0  # seconds that a budget must have ...
 _FEWEST = 20  # ... and steps there must be time for
 _RESERVE = 0.03  # of the budget, for saving and for showing
 _CHAPTERS = 20  # how often a budget is planned anew
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything about a training but the picture. The functions in `presets` make them."""
-
-    preset: str
-    engine: str
-    network: NetworkConfig  # of as many channels as the picture has
-    output: Output
-    steps: int | None  # None: as many as a budget has time for
-    images: int | None  # in a batch ...
-    pixels: int | None  # ... or as many as have about so many pixels
-    loss: Literal["l1", "l2"]
-    optimizer: Literal["adam", "muon"]
-    rate: float
-    halvings: tuple[int, ...] | None  # steps at which the rate is halved; None: it falls to 0 on a line
-    ema: float  # what the average keeps of itself in an update
-    ema_from: int  # steps for which the average is a copy
-    ema_every: int
-    rule: Rule = "authors"  # sinddm: what start steps and blur follow from
-    blur: bool = True  # sinddm: whether there is any
-    share: float = 1.0  # sinddm: of the rule's start steps, that levels start from ...
-    hidden: float = 0.0  # ... at least: earlier where noise does not hide so many times the blur
-    multiscale: bool = False  # sindiffusion: a network for each level of a pyramid
-    sampled: float = 0.0  # share of the times that are drawn among those a run visits
-    lean: float = 1.0  # times are drawn as T u^lean for an even u: above 1, more of them have little noise
-    clip: float | None = None  # largest norm of the gradient
-    warmup: int = 0  # steps in which the rate rises
-    stretch: float = 0.0  # how much larger or smaller, at most, a side of the source is shown
-    enlarge: bool = False  # also beyond the size that the source has
-    frugal: bool = False  # backward passes compute again what they would have to keep
-    largest: int = 50_000  # pixels; larger sources are shrunk
 
 
 class Progress(NamedTuple):
@@ -101,15 +65,15 @@ class Trainer:
             )
         self.plan, self.seed = plan, seed
         self.device, self.dtype, self.layout = torch.device(device), dtype, torch.channels_last
-        levels = _levels(picture, plan)
+        levels = plan.levels(picture)
         self.picture = shrink(picture, (levels[-1].shape[-2], levels[-1].shape[-1]))
         self.pairs = pairs([level.to(self.device) for level in levels])
-        self.recipe = _recipe(plan, levels)
+        self.recipe = plan.recipe(levels)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = build(self.recipe.network, plan.frugal).to(self.device)
         self.average = deepcopy(self.network).requires_grad_(False)
-        self.optimizers = _optimizers(self.network, plan)
+        self.optimizers = plan.optimizers(self.network)
         self.random = torch.Generator().manual_seed(seed)  # levels and times
         self.noise = torch.Generator(self.device).manual_seed(seed + 1)
         self.step, self.seconds = 0, 0.0
@@ -392,33 +356,6 @@ class _Line(NamedTuple):
         if step >= self.end:
             return 1.0
         return self.start + (1 - self.start) * (step - self.begin) / (self.end - self.begin)
-
-
-def _levels(picture: Picture, plan: Plan) -> list[Float[Tensor, "c _ _"]]:
-    """The source at the sizes of its levels, in bytes as the authors have them; transparency is one channel more."""
-    width, height = picture.size
-    sizes = field_sizes((height, width), largest_area=plan.largest)
-    sizes = sizes if plan.engine == "sinddm" or plan.multiscale else sizes[-1:]
-    scales = pyramid(picture.pixels, picture.alpha, sizes, "lanczos8" if picture.bits == 8 else "lanczos")
-    return [s.pixels if s.alpha is None else torch.cat([s.pixels * s.visible, s.alpha * 2 - 1]) for s in scales]
-
-
-def _recipe(plan: Plan, levels: list[Float[Tensor, "c _ _"]]) -> Recipe:
-    network = replace(plan.network, channels=len(levels[0]))
-    if plan.engine == "sinddm":
-        return sinddm.make_recipe(network, levels, plan.rule, plan.output, plan.blur, plan.share, plan.hidden)
-    if plan.multiscale:
-        network = replace(network, levels=len(levels))
-    return sindiffusion.make_recipe(network, levels, plan.output)
-
-
-def _optimizers(network: nn.Module, plan: Plan) -> list[torch.optim.Optimizer]:
-    weights = list(network.parameters())
-    if plan.optimizer == "adam":
-        return [torch.optim.Adam(weights, plan.rate)]
-    matrices = [weight for weight in weights if is_matrix(weight)]
-    others = [weight for weight in weights if not is_matrix(weight)]
-    return [Muon(matrices, plan.rate), torch.optim.Adam(others, plan.rate, betas=(0.9, 0.99))]
 
 
 def _as_json(plan: Plan) -> dict[str, Any]:

@@ -258,6 +258,20 @@ def test_from_a_picture_to_pictures(tmp_path: Path) -> None:
     assert "sinddm" in told and "preset fast, steps 5" in told and "64x48" in told
 
 
+def test_sindiffusion_on_the_command_line(tmp_path: Path) -> None:
+    photo, model = tmp_path / "photo.png", tmp_path / "photo.unica"
+    to_pil(scenery(48, 64)).save(photo)
+    inside("train", photo, "--engine", "sindiffusion", "--receptive-field", "0.4", "--steps", "2", "-o", model, "-q")
+    assert unica.load(model).recipe.network.field < 60
+    inside("sample", model, "-n", "1", "--steps", "3", "--sampler", "ddim", "-o", tmp_path / "out", "-q")
+    words = shlex.split(read_text(tmp_path / "out" / "photo-0.png")["unica:command"])
+    assert words[words.index("--steps") + 1] == "3" and words[words.index("--sampler") + 1] == "ddim"
+    inside(*words[1:], "-o", tmp_path / "again", "-q")
+    first, again = (tmp_path / folder / "photo-0.png" for folder in ("out", "again"))
+    assert first.read_bytes() == again.read_bytes()
+    assert not {"--start-steps", "--no-blend"} & set(words)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_training_leaves_a_model_that_can_go_on(tmp_path: Path, number: signal.Signals) -> None:
     to_pil(scenery(48, 64)).save(tmp_path / "photo.png")
@@ -283,6 +297,8 @@ def test_an_interrupted_training_leaves_a_model_that_can_go_on(tmp_path: Path, n
         (["sample", "x.unica", "--start-steps", "a,b"], "--start-steps"),
         (["sample", "x.unica", "--start-steps", "5,5"], "start-steps"),
         (["sample", "photo.png", "--start-steps", "5"], "--start-steps"),
+        (["sample", "x.unica", "--steps", "10"], "steps is not for models of the sinddm engine"),
+        (["train", "photo.png", "--receptive-field", "0.3"], "receptive-field"),
         (["sample", "photo.png", "--engine", "sinddm"], "unica train photo.png"),
         (["train", "photo.png", "--preset", "slow"], "preset"),
         (["train", "photo.png", "--engine", "instant"], "engine"),

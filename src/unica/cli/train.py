@@ -103,7 +103,8 @@ def _intention(session: Session, path: Path) -> str:
     else:
         end = time.localtime(time.time() + max(session.budget - trainer.seconds, 0))
         goal = f"done by {time.strftime('%H:%M:%S', end)}"
-    where = f"{trainer.device.type}, {numbers}, field {trainer.recipe.network.field}, {trainer.memory() / 2**30:.1f} GB"
+    need = f"{trainer.memory() / 2**30:.1f} GB a step"
+    where = f"{trainer.device.type}, {numbers}, field {trainer.recipe.network.field}, {need}"
     after = f", after {trainer.step} steps before" if trainer.step else ""
     return f"{path}: preset {plan.preset}, {made}levels {levels}, {where}; {goal}{after}"
 

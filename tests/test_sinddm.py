@@ -172,6 +172,23 @@ def test_measured_start_steps_follow_the_equations() -> None:
     assert levels_of(recipe)[1].entry == start
 
 
+def test_levels_start_earlier_where_they_have_little_to_do_with_the_coarser_one() -> None:
+    """Noise has to be made anew at each level; what is smooth is there already."""
+    sizes = [(42, 56), (59, 79), (84, 112)]
+    smooth = torch.linspace(-1, 1, 112).expand(3, 84, 112)
+    noise = torch.rand(3, 84, 112, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    levels = {x: [scale.pixels for scale in pyramid(x, None, sizes)] for x in (smooth, noise)}
+
+    def starts(x: Tensor, contrast: float = 1.0) -> tuple[int, ...]:
+        scaled = [level * contrast for level in levels[x]]
+        return make_recipe(SinDDMConfig(), scaled, "authors", share=0.01, hidden=3.4).starts[1:]
+
+    assert max(starts(smooth)) < 10 and min(starts(noise)) > 50
+    assert starts(noise, contrast=0.1) == starts(noise)
+    usual = make_recipe(SinDDMConfig(), levels[smooth], "authors").starts
+    assert make_recipe(SinDDMConfig(), levels[smooth], "authors", hidden=3.4).starts == usual
+
+
 def test_manual_start_steps(model) -> None:
     starts = levels_of(model.recipe.tuned(start_steps=(52, 41)))
     assert [level.start for level in starts] == [100, 52, 41]

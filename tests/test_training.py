@@ -271,6 +271,21 @@ def test_the_papers_average_is_a_copy_first_and_moves_every_tenth_step() -> None
             assert torch.allclose(average, 0.995 * copied + 0.005 * now)
 
 
+@pytest.mark.parametrize("enlarge", [False, True])
+def test_the_source_is_shown_at_other_sizes(enlarge: bool) -> None:
+    """Between 3/4 and 5/4 of a level's sides, and no larger than the source unless that is asked for."""
+    trainer = Trainer(load(picture(100, 130)), plan(stretch=0.25, enlarge=enlarge))
+    for level, (height, width) in enumerate(trainer.recipe.sizes):
+        seen = [trainer._stretched(level) for _ in range(40)]
+        for sharp, blurred in seen:
+            assert blurred is None or blurred.shape == sharp.shape
+            assert 0.74 * height - 2 <= sharp.shape[-2] <= 1.26 * height + 2
+        heights = {sharp.shape[-2] for sharp, _ in seen}
+        largest = max(sharp.shape[-1] for sharp, _ in seen)
+        assert len(heights) > 4
+        assert (largest > 130) is (enlarge and width == 130)
+
+
 def test_no_blur_trains_without_blur() -> None:
     tiny = replace(preset("sinddm", "no-blur"), network=SinDDMConfig(8), images=1, steps=1)
     trainer = trained(tiny)

@@ -64,7 +64,7 @@ class Recipe(ABC):
         """The recipe with what a user said about drawing. Start steps are of all levels above the coarsest."""
         for word in words:
             if word not in self.words:
-                known = " and ".join(self.words)
+                known = " and ".join(self.words).replace("_", "-")
                 raise UnicaError(f"{word.replace('_', '-')} is not for models of the {self.engine} engine; {known} are")
         if "start_steps" in words:
             words["starts"] = (self.chain, *self._checked(words.pop("start_steps")))

@@ -67,26 +67,28 @@ def speed(image: Path, images: int, rounds: int) -> None:
     show(table)
 
 
-def loss(image: Path, minutes: float, budget: float) -> None:
-    """Both from scratch, one after the other; validation is not counted as training."""
+def loss(image: Path, minutes: float, budget: float, goal: float | None) -> None:
+    """Both from scratch, one after the other; validation is not counted as time, but takes it from the budget."""
     picture = load(small(image))
-    plain = AuthorsWay(picture, preset(ENGINE, "paper"))
-    for progress in plain.run(every=0):
-        if progress.seconds >= minutes * 60:
-            break
-    goal = fmean(plain.validate(20))
-    print(f"the authors' way: {plain.step} steps in {plain.seconds:.0f} s, validation loss {goal:.4f}", flush=True)
+    seconds = minutes * 60
+    if goal is None:
+        plain = AuthorsWay(picture, preset(ENGINE, "paper"))
+        for progress in plain.run(every=0):
+            if progress.seconds >= seconds:
+                break
+        goal, seconds = fmean(plain.validate(20)), plain.seconds
+        print(f"the authors' way: {plain.step} steps in {seconds:.0f} s, validation loss {goal:.4f}", flush=True)
     trainer = Trainer(picture, preset(ENGINE, "fast"), device=DEVICE, dtype=DTYPE)
     pause, reached = 0.0, None
     began = time.perf_counter()
-    for progress in trainer.run(budget, every=0.5):
+    for progress in trainer.run(budget, every=2):
         now = time.perf_counter() - began - pause
         value = fmean(trainer.validate(20))
         pause = time.perf_counter() - began - now
         if value <= goal and reached is None:
             reached = now
             print(f"fast: {progress.step} steps in {now:.1f} s, validation loss {value:.4f}", flush=True)
-            print(f"ratio: {plain.seconds / now:.0f}", flush=True)
+            print(f"ratio: {seconds / now:.0f}", flush=True)
     print(f"fast, at its end: {trainer.step} steps, validation loss {fmean(trainer.validate(20)):.4f}")
 
 
@@ -129,10 +131,7 @@ def ablation(images: list[Path], minutes: float, output: Path, count: int, weigh
         picture = load(path)
         side = (picture.size[0] * picture.size[1]) ** 0.5
         variants = {f"field {share}": replace(plan, network=structure(base, share * side)) for share in FIELDS}
-        variants |= {
-            "single-scale": variants["field 0.36"],
-            "multi-scale": replace(variants["field 0.36"], multiscale=True),
-        }
+        variants["multi-scale"] = replace(variants["field 0.36"], multiscale=True)  # its single scale is that field
         for name, variant in variants.items():
             trainer = Trainer(picture, variant, device=DEVICE, dtype=DTYPE)
             for _ in trainer.run(minutes * 60, every=10):
@@ -238,6 +237,7 @@ parser.add_argument("paths", type=Path, nargs="+")
 parser.add_argument("-o", "--output", type=Path, default=Path("results/training"))
 parser.add_argument("--minutes", type=float, nargs="+")
 parser.add_argument("--budget", type=float, default=24, help="seconds of `fast` in `loss`")
+parser.add_argument("--goal", type=float, help="of `loss`, where the authors' way was measured before")
 parser.add_argument("--images", type=int, default=32, help="pictures in a step of `speed`")
 parser.add_argument("--rounds", type=int, default=3)
 parser.add_argument("-n", "--count", type=int, default=8)
@@ -255,7 +255,7 @@ if __name__ == "__main__":
     if words.what == "speed":
         speed(words.paths[0], words.images, words.rounds)
     elif words.what == "loss":
-        loss(words.paths[0], (words.minutes or [20])[0], words.budget)
+        loss(words.paths[0], (words.minutes or [20])[0], words.budget, words.goal)
     elif words.what == "curve":
         curve(words.paths, words.minutes or [2, 5, 15, 60], words.output, words.count, words.weights)
     elif words.what == "sampling":

@@ -99,7 +99,24 @@ def test_a_picture_goes_on(model) -> None:
     assert [f.fraction for f in frames] == sorted(f.fraction for f in frames)
 
 
-@pytest.mark.parametrize("words", [{}, {"left": -1, "right": 4}, {"left": 3, "repeat": 0}, {"right": 10**6}])
+BAD = [
+    {},
+    {"left": -1, "right": 4},
+    {"left": 3, "repeat": 0},
+    {"right": 10**6},
+    {"up": 2, "count": 0},
+    {"up": 2, "seed": -1},
+]
+
+
+def test_there_must_be_a_picture_to_extend(tmp_path) -> None:
+    plan = replace(preset("sinddm", "fast"), network=FoldedConfig(32, 1), steps=1, pixels=4000)
+    Trainer(load(to_pil(scenery(48, 64))), plan).model().save(tmp_path / "x.unica", source=False)
+    with pytest.raises(UnicaError, match="without its source"):
+        unica.outpaint(unica.load(tmp_path / "x.unica"), right=8)
+
+
+@pytest.mark.parametrize("words", BAD)
 def test_margins_that_are_none(model, words: dict) -> None:
     with pytest.raises(UnicaError):
         unica.outpaint(model, **words)

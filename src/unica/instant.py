@@ -31,6 +31,7 @@ class Instant:
     device: torch.device
     dtype: torch.dtype
     engine: str = "instant"
+    source: bool = True  # this engine draws from nothing else
     batch: int = 1  # pictures drawn together: a search gains nothing from company
 
     @property

@@ -27,6 +27,11 @@ class Model(Protocol):
     def picture(self) -> Picture: ...
 
     @property
+    def source(self) -> bool:
+        """Whether the picture's pixels are there, or only its size."""
+        ...
+
+    @property
     def device(self) -> torch.device: ...
 
     @property

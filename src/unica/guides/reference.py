@@ -25,10 +25,10 @@ class Known:
         self.picture, self.free = picture, (free > 0).to(picture)
 
     def __call__(self, x0: Picture, t: float, level: Level) -> Picture:
-        known = 1 - self.free
+        known = (1 - self.free).to(x0)
         weight = _shrunk(known, level.size)
-        picture = _shrunk(self.picture * known, level.size) / weight.clamp_min(1e-6)
-        return x0.where(weight < 1 - 1e-4, picture.clamp(-1, 1).to(x0))
+        picture = _shrunk(self.picture.to(x0) * known, level.size) / weight.clamp_min(1e-6)
+        return x0.where(weight < 1 - 1e-4, picture.clamp(-1, 1))
 
 
 class LowPass:

@@ -13,7 +13,7 @@ from torch import Tensor
 from unica.errors import UnicaError
 from unica.guides import Known
 from unica.model import Model
-from unica.tasks.task import Frame, Task, canvas, draw
+from unica.tasks.task import LARGEST_COUNT, Frame, Task, canvas, check_run, draw
 
 LARGEST_REPEAT = 1000
 
@@ -28,13 +28,18 @@ def _outpaint(
     count: int = 1,
     seed: int = 0,
 ) -> Iterator[Frame]:
-    """So many pixels more on each side, `repeat` times. Where one side of an axis grows, a round sees no more of the
-    picture than the source's length of it: each takes as long as the one before."""
+    """So many pixels more on each side, `repeat` times. Where the new begins can still be seen.
+
+    Where one side of an axis grows, a round sees no more of the picture than the source's length of it: each takes as
+    long as the one before."""
+    check_run(count, seed)
     margins = (left, right, up, down)
     if min(margins) < 0 or not any(margins):
         raise UnicaError(f"left, right, up and down must be pixels to add, not {', '.join(map(str, margins))}")
     if not 1 <= repeat <= LARGEST_REPEAT:
         raise UnicaError(f"repeat must lie between 1 and {LARGEST_REPEAT}, not {repeat}")
+    if not model.source:
+        raise UnicaError("this model was saved without its source: there is no picture to extend")
     if model.channels != model.picture.pixels.shape[0] or model.picture.alpha is not None:
         raise UnicaError("pictures with transparency cannot be extended yet; save it without")
     width, height = model.picture.size
@@ -46,7 +51,7 @@ def _frames(model: Model, margins: tuple[int, int, int, int], repeat: int, count
     for index in range(count):
         picture = model.picture.pixels[None].to(model.device)
         for turn in range(repeat):
-            mine = (seed + index) * LARGEST_REPEAT + turn
+            mine = (seed + index + turn * LARGEST_COUNT) % 2**63  # a run's rounds all differ
             for frame in _round(model, picture, margins, mine):
                 fraction = (turn + frame.fraction) / repeat
                 done = (index + fraction) / count

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LARGEST_SIDE = 16384
 LARGEST_AREA = 64 * 10**6
+LARGEST_COUNT = 10**6
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,14 @@ def draw(
             for row, index in enumerate(indices):
                 mine = state._replace(x=state.x[row : row + 1], x0=state.x0[row : row + 1])
                 yield Frame(index, seed + index, fraction, done, mine, model, denoiser, row)
+
+
+def check_run(count: int, seed: int) -> None:
+    """How many pictures, and where their seeds begin: any task's."""
+    if not 1 <= count <= LARGEST_COUNT:
+        raise UnicaError(f"count must lie between 1 and {LARGEST_COUNT}, not {count}")
+    if not 0 <= seed < 2**63 - LARGEST_COUNT:
+        raise UnicaError(f"seed must be a whole number from 0 up, and not astronomical: not {seed}")
 
 
 def canvas(

@@ -8,9 +8,7 @@ from typing import cast, get_args
 from unica.diffusion import Axes
 from unica.errors import UnicaError
 from unica.model import Model
-from unica.tasks.task import Frame, Task, canvas, draw
-
-LARGEST_COUNT = 10**6
+from unica.tasks.task import LARGEST_COUNT, Frame, Task, canvas, check_run, draw
 
 
 def _sample(
@@ -24,10 +22,7 @@ def _sample(
 ) -> Iterator[Frame]:
     """`size` is (width, height); `stretch` multiplies the source's; `tile` makes the edges of an axis meet;
     `batch` pictures are drawn together (default: what suits the device), which changes nothing but the time."""
-    if not 1 <= count <= LARGEST_COUNT:
-        raise UnicaError(f"count must lie between 1 and {LARGEST_COUNT}, not {count}")
-    if not 0 <= seed < 2**63 - LARGEST_COUNT:
-        raise UnicaError(f"seed must be a whole number from 0 up, and not astronomical: not {seed}")
+    check_run(count, seed)
     if batch is not None and not 1 <= batch <= LARGEST_COUNT:
         raise UnicaError(f"batch must lie between 1 and {LARGEST_COUNT}, not {batch}")
     levels = model.levels(canvas(model, size, stretch), _axes(tile))

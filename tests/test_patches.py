@@ -8,7 +8,8 @@ from conftest import scenery
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unica.diffusion import cascade, seeded
+from unica.diffusion import cascade, guided, seeded
+from unica.guides import Known
 from unica.patches import Edges, PatchDenoiser, Recipe, posterior
 from unica.patches.exact import wrap_pad
 from unica.patches.search import (
@@ -56,6 +57,38 @@ def test_the_posterior_is_its_formula(backend, sigma) -> None:
     x = noisy(y[:, :9, :10], sigma)
     found = posterior(x, scale(y), sigma, 5, FREE, wrap="xy", backend=backend).x0
     assert torch.allclose(found, brute_force(x, y, sigma, 5), atol=2e-4)
+
+
+@pytest.mark.parametrize("backend", ["compiled", "matmul"])
+def test_a_pixel_that_counts_four_times_has_half_the_noise(backend) -> None:
+    y = scenery(16, 20)
+    x = noisy(scenery(18, 22, seed=2), 0.5)
+    often = posterior(x, scale(y), 1.0, 5, FREE, certain=torch.full((18, 22), 4.0), backend=backend)
+    assert torch.allclose(often.x0, posterior(x, scale(y), 0.5, 5, FREE, backend=backend).x0, atol=1e-3)
+    certain = 1 + 9 * torch.rand(18, 22, generator=torch.Generator().manual_seed(0))
+    one, other = (
+        posterior(x, scale(y), 0.5, 5, Edges(3.0, 0.5, 10.0), certain=certain, backend=each)
+        for each in ("compiled", "matmul")
+    )
+    assert torch.allclose(one.x0, other.x0, atol=1e-3)
+
+
+def test_what_is_drawn_goes_on_from_what_is_known() -> None:
+    """A picture that is bright above and dark below, the left half of which is given: the right half is the same."""
+    y = torch.cat([torch.full((3, 16, 40), 0.6), torch.full((3, 16, 40), -0.6)], 1)
+    scales, recipe = pyramid(y, None, [(32, 40)]), Recipe(edges=FREE, balance=0)
+    free = torch.zeros(1, 1, 32, 40)
+    free[..., 20:] = 1
+    wrong = {}
+    for told in (True, False):
+        known = Known(y[None], free)
+        runs = []
+        for seed in range(3):
+            denoiser = guided(PatchDenoiser(scales, recipe, [seed], known=known if told else None), known)
+            *_, state = cascade(denoiser, recipe.levels([(32, 40)]), seeded([seed]), (1, 3))
+            runs.append((state.x0[0, :, :, 20:26] - y[:, :, 20:26]).abs().mean().item())
+        wrong[told] = sum(runs)
+    assert wrong[True] < 0.05 < wrong[False]
 
 
 @settings(deadline=None, max_examples=12)

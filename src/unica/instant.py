@@ -14,6 +14,7 @@ from torch import Tensor
 from unica.devices import find_device, find_dtype
 from unica.diffusion import Axes, Denoiser, Level, upsample
 from unica.errors import UnicaError
+from unica.guides import Known
 from unica.image import Picture, load
 from unica.patches import Edges, PatchDenoiser, Recipe
 from unica.pyramid import Scale, Size, canvas_sizes, level_sizes, pyramid
@@ -43,8 +44,8 @@ class Instant:
         width, height = self.picture.size
         return f"{self.engine} engine, {width}x{height} source, {len(self.scales)} levels, {self.device.type}"
 
-    def denoiser(self, seeds: Sequence[int]) -> PatchDenoiser:
-        return PatchDenoiser(self.scales, self.recipe, seeds, self.dtype)
+    def denoiser(self, seeds: Sequence[int], known: Known | None = None) -> PatchDenoiser:
+        return PatchDenoiser(self.scales, self.recipe, seeds, self.dtype, known)
 
     def levels(self, size: Size, wrap: Axes = "") -> list[Level]:
         sizes = canvas_sizes(size, [scale.size for scale in self.scales])

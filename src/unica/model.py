@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from unica.diffusion import Axes, Denoiser, Level
+from unica.guides import Known
 from unica.image import Picture
 from unica.pyramid import Size
 
@@ -55,8 +56,8 @@ class Model(Protocol):
         """Of the pictures that are drawn: colours, and transparency where the network makes that too."""
         ...
 
-    def denoiser(self, seeds: Sequence[int]) -> Denoiser:
-        """A fresh one for the pictures of these seeds."""
+    def denoiser(self, seeds: Sequence[int], known: Known | None = None) -> Denoiser:
+        """A fresh one for the pictures of these seeds, in which some of the canvas may be known."""
         ...
 
     def levels(self, size: Size, wrap: Axes = "") -> list[Level]: ...

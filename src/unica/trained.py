@@ -17,6 +17,7 @@ from unica.checkpoint import Stored, read_model, recipe_to_json, write_model
 from unica.devices import find_device, find_dtype
 from unica.diffusion import Axes, Denoiser, Level, Prediction
 from unica.errors import UnicaError
+from unica.guides import Known
 from unica.image import Picture
 from unica.networks import build
 from unica.pyramid import Size, canvas_sizes, level_sizes, pyramid
@@ -72,7 +73,7 @@ class TrainedModel(ModelHubMixin, library_name="unica", tags=["unica", "single-i
         levels = f"{len(self.recipe.sizes)} levels, " if len(self.recipe.sizes) > 1 else ""
         return f"{self.engine} engine, {width}x{height} source, {levels}{self.device.type}"
 
-    def denoiser(self, seeds: Sequence[int]) -> Denoiser:
+    def denoiser(self, seeds: Sequence[int], known: Known | None = None) -> Denoiser:
         return NetworkDenoiser(self)
 
     def levels(self, size: Size, wrap: Axes = "") -> list[Level]:

@@ -8,27 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from unica.diffusion import Level
 from unica.image import resize
+from unica.pyramid import Size
 
 Picture = Float[Tensor, "b c h w"]
+Mask = Bool[Tensor, "1 1 h w"]
 
 
 class Known:
     """Eq. 6: outside the `free` mask x0 is the picture's. Pixels of coarser levels are free if any part of them is."""
 
     def __init__(self, picture: Picture, free: Float[Tensor, "1 1 h w"]) -> None:
-        self.picture, self.free = picture, (free > 0).to(picture)
+        known = (free <= 0).to(picture)
+        self._finest = (picture * known, known)
+        self._sizes: dict[Size, tuple[Picture, Mask]] = {}
+
+    def at(self, size: Size, device: torch.device) -> tuple[Picture, Mask]:
+        """The picture at this size, and where it is known."""
+        if size not in self._sizes:
+            picture, share = (_shrunk(x.to(device), size) for x in self._finest)
+            self._sizes[size] = ((picture / share.clamp_min(1e-6)).clamp(-1, 1), share >= 1 - 1e-4)
+        return self._sizes[size]
 
     def __call__(self, x0: Picture, t: float, level: Level) -> Picture:
-        known = (1 - self.free).to(x0)
-        weight = _shrunk(known, level.size)
-        picture = _shrunk(self.picture.to(x0) * known, level.size) / weight.clamp_min(1e-6)
-        return x0.where(weight < 1 - 1e-4, picture.clamp(-1, 1))
+        picture, known = self.at(level.size, x0.device)
+        return picture.to(x0).where(known, x0)
 
 
 class LowPass:

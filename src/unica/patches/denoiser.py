@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from unica.diffusion import Level, Prediction, ddim, ddpm, eps_of
+from unica.guides import Known
 from unica.image import resize
 from unica.patches.exact import Edges, posterior
 from unica.patches.search import average, heal, refine, upscale
@@ -43,6 +44,7 @@ class Recipe:
     decay: float = 0.1  # seams are healed over about 1 / sqrt(decay) pixels
     exact_until: float = 0.3  # sigma below which choices are made, and the coarsest level is searched as well
     exact_levels: int = 1  # levels, from the coarsest, on which every patch is looked at
+    doubt: float = 0.2  # sigma with which patches are compared where the canvas is known
 
     def coarse_times(self) -> tuple[float, ...]:
         ratio = math.log(self.low / self.high) / max(self.steps - 1, 1)
@@ -92,33 +94,57 @@ class PatchDenoiser:
     schedule = Exploding()
 
     def __init__(
-        self, scales: Sequence[Scale], recipe: Recipe, seeds: Sequence[int] = (0,), dtype: torch.dtype = torch.float32
+        self,
+        scales: Sequence[Scale],
+        recipe: Recipe,
+        seeds: Sequence[int] = (0,),
+        dtype: torch.dtype = torch.float32,
+        known: Known | None = None,
     ):
-        self.scales, self.recipe, self.dtype = scales, recipe, dtype
+        self.scales, self.recipe, self.dtype, self.known = scales, recipe, dtype, known
         self._memories = [_Memory(seed) for seed in seeds]
 
     def __call__(self, x_t: Float[Tensor, "b c h w"], t: float, level: Level, blend: Blend) -> Prediction:
-        x0 = torch.stack([self._estimate(x, t, level, memory) for x, memory in zip(x_t, self._memories, strict=True)])
+        seen, certain = self._told(x_t, t, level)
+        x0 = torch.stack(
+            [self._estimate(x, certain, t, level, memory) for x, memory in zip(seen, self._memories, strict=True)]
+        )
         return Prediction(x0, eps_of(x_t, x0, t, self.schedule, blend))
+
+    def _told(
+        self, x_t: Float[Tensor, "b c h w"], t: float, level: Level
+    ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "h w"] | None]:
+        """x_t without noise where it is known, and how often pixels count: a patch that lies half on what is known must
+        go on from there, also while noise hides the rest."""
+        if self.known is None:
+            return x_t, None
+        picture, known = self.known.at(level.size, x_t.device)
+        certain = torch.where(known[0, 0], (t / min(self.recipe.doubt, t)) ** 2, 1.0)
+        return picture.to(x_t).where(known, x_t), certain
 
     def origins(self, picture: int = 0) -> Int[Tensor, "h w 2"]:
         """Where in the source each pixel of the latest estimate comes from: row and column."""
         return _known(self._memories[picture].field)
 
-    def _estimate(self, x: Float[Tensor, "c h w"], t: float, level: Level, memory: _Memory) -> Float[Tensor, "c h w"]:
+    def _estimate(
+        self, x: Float[Tensor, "c h w"], certain: Float[Tensor, "h w"] | None, t: float, level: Level, memory: _Memory
+    ) -> Float[Tensor, "c h w"]:
         memory.step += 1
         exact = self.recipe.is_exact(level, t) or memory.field is None
-        x0 = self._exact(x, t, level, memory) if exact else self._fast(x, t, level, memory)
+        x0 = self._exact(x, certain, t, level, memory) if exact else self._fast(x, t, level, memory)
         memory.level = level.index
         return x0
 
-    def _exact(self, x: Float[Tensor, "c h w"], t: float, level: Level, memory: _Memory) -> Float[Tensor, "c h w"]:
+    def _exact(
+        self, x: Float[Tensor, "c h w"], certain: Float[Tensor, "h w"] | None, t: float, level: Level, memory: _Memory
+    ) -> Float[Tensor, "c h w"]:
         recipe, scale = self.recipe, self.scales[level.index]
         patch = recipe.width(level, t)
         balance = recipe.balance if level.index == 0 and recipe.is_exact(level, t) else 0
         seen = posterior(
             x, scale, t, patch, recipe.edges,
-            prior=memory.prior if balance else None, balance=balance, wrap=level.wrap, dtype=self.dtype,
+            prior=memory.prior if balance else None, balance=balance, wrap=level.wrap, certain=certain,
+            dtype=self.dtype,
         )  # fmt: skip
         memory.prior, memory.field = seen.prior, seen.field
         return self._commit(seen.x0, scale.pixels, level, memory) if _is_last(t, level) else seen.x0

@@ -58,6 +58,7 @@ def posterior(
     prior: Float[Tensor, "hs ws"] | None = None,
     balance: int = 0,
     wrap: Axes = "",
+    certain: Float[Tensor, "h w"] | None = None,
     backend: Backend | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Posterior:
@@ -65,10 +66,13 @@ def posterior(
 
     `overlap`: side of the part of a patch that votes (all of it by default, 1: only its centre). `prior`: log prior
     of the source's patches; `balance` rounds of Sinkhorn's iteration move it towards using all of them equally (on
-    canvases of several blocks one round, of use at the next step). Works in blocks, so memory is bounded. `dtype`: of
-    the matrix products that measure distances where nothing is compiled, while noise is above its rounding.
+    canvases of several blocks one round, of use at the next step). `certain`: how often each pixel of x counts, once by
+    default; (sigma / s)^2 if its noise is s. Works in blocks, so memory is bounded. `dtype`: of the matrix products
+    that measure distances where nothing is compiled, while noise is above its rounding.
     """
     backend = backend or ("compiled" if x.device.type == "cpu" else "matmul")
+    if certain is not None:  # nor may it be cheap to say nothing of what goes on from there
+        dtype, edges = torch.float32, edges._replace(outside=edges.outside * float(certain.max()))
     measure = _compiled_distances if backend == "compiled" else _matmul_distances
     height, width = x.shape[1:]
     radius, reach = patch // 2, (patch if overlap is None else overlap) // 2
@@ -76,7 +80,7 @@ def posterior(
     prior = torch.zeros_like(visible) if prior is None else prior
     log_prior, seen = prior.masked_fill(~source.visible, -torch.inf).flatten(), visible.flatten()
     voters = torch.cat([source.pixels * visible, visible[None]]).flatten(1).T
-    padded, toll = _frame(x, radius + reach, edges, wrap)
+    padded, toll = _frame(x, certain, radius + reach, edges, wrap)
     x0, field = torch.empty_like(x), x.new_empty(height, width, 2, dtype=torch.int32)
     usage = torch.zeros_like(log_prior)
     blocks = _blocks(height, width, reach, visible.numel())
@@ -136,10 +140,11 @@ def _halo(part: slice, length: int, reach: int, wrap: bool) -> tuple[int, int]:
 
 
 def _frame(
-    x: Float[Tensor, "c h w"], margin: int, edges: Edges, wrap: Axes
+    x: Float[Tensor, "c h w"], certain: Float[Tensor, "h w"] | None, margin: int, edges: Edges, wrap: Axes
 ) -> tuple[Float[Tensor, "c H W"], Float[Tensor, "H W"]]:
-    """x with a margin, and the toll of every pixel: what is off the canvas costs, a torus has no off."""
-    toll = x.new_full((1, 1, *x.shape[-2:]), -1.0)
+    """x with a margin, and the toll of every pixel: what is off the canvas costs, a torus has no off. On the canvas it
+    is minus the number of times that a pixel counts."""
+    toll = -(torch.ones_like(x[0]) if certain is None else certain)[None, None]
     padded = x[None]
     for axis, pad, price in (("x", (margin, margin, 0, 0), edges.columns), ("y", (0, 0, margin, margin), edges.rows)):
         if axis in wrap:
@@ -195,11 +200,13 @@ def _matmul_distances(
 ) -> Float[Tensor, "ph pw hs ws"]:
     """The same as one product of unfolded patches: |x|^2 seen - 2 x y + seen |y|^2 + prices, pixel by pixel."""
     radius = patch // 2
-    on = (toll < 0).to(x.dtype)
+    often = -toll.clamp_max(0)
     y, visible = F.pad(y, [radius] * 4), F.pad(visible, [radius] * 4)
     outside = _outside(edges, x.shape[0], sigma)
-    queries = torch.cat([(on * x.square().sum(0) + toll.clamp_min(0) * (1 - on))[None], -2 * on * x, on[None]])
-    keys = torch.cat([visible[None], visible * y, (visible * y.square().sum(0) + outside * (1 - visible))[None]])
+    queries = torch.cat(
+        [(often * x.square().sum(0) + toll.clamp_min(0))[None], -2 * often * x, often[None], (often > 0)[None]]
+    )
+    keys = torch.cat([visible[None], visible * y, (visible * y.square().sum(0))[None], (outside * (1 - visible))[None]])
     dtype = dtype if sigma >= 0.5 else torch.float32  # rounding must stay below the noise
     rows = F.unfold(queries[None], patch)[0].T.to(dtype)
     columns = F.unfold(keys[None], patch)[0].to(dtype)

@@ -43,9 +43,10 @@ def run(kernel: Callable[..., None], *arguments: Any) -> None:
 def window_distances(x, toll, y, inside, outside_cost, size, out, first, stride):
     """out[i, j, k, l] = distance of the size x size window of x at (i, j) from that of y at (k, l).
 
-    A pair of pixels costs |x - y|^2, or `outside_cost` where y is not `inside`. Where toll[i, j] >= 0 the pixel of x
-    is off the canvas, and costs toll[i, j] if y is inside, nothing otherwise. Windows along a diagonal (constant
-    k - i and l - j) overlap, so their sums are updated, never recomputed: the cost does not depend on the size.
+    A pair of pixels costs |x - y|^2 as often as -toll[i, j] says, or `outside_cost` where y is not `inside`. Where
+    toll[i, j] >= 0 the pixel of x is off the canvas, and costs toll[i, j] if y is inside, nothing otherwise. Windows
+    along a diagonal (constant k - i and l - j) overlap, so their sums are updated, never recomputed: the cost does not
+    depend on the size.
     """
     channels, rows, columns = x.shape
     rows_y, columns_y = inside.shape
@@ -74,7 +75,7 @@ def window_distances(x, toll, y, inside, outside_cost, size, out, first, stride)
                         value = x[c, a, j]
                         for l in range(columns_y):
                             difference = value - y[c, b, l]
-                            strip[j, l] += sign * inside[b, l] * (difference * difference)
+                            strip[j, l] -= price * inside[b, l] * (difference * difference)
                     for l in range(columns_y):
                         strip[j, l] += sign * outside_cost * (np.float32(1) - inside[b, l])
             i = row - size + 1

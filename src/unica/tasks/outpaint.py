@@ -72,7 +72,7 @@ def _round(
     seen = F.pad(picture[..., top:bottom, first:last], margins)
     free = F.pad(torch.zeros_like(picture[:, :1, top:bottom, first:last]), margins, value=1.0)
     levels = model.levels((seen.shape[-2], seen.shape[-1]))
-    for frame in draw(model, levels, 1, seed, guides=lambda: [Known(seen, free)]):
+    for frame in draw(model, levels, 1, seed, known=Known(seen, free)):
         if frame.last:
             whole = F.pad(picture, margins)
             drawn = frame.state.x0.where(free > 0, seen)

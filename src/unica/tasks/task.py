@@ -12,6 +12,7 @@ from torch import Tensor
 
 from unica.diffusion import Denoiser, Guide, Level, State, cascade, guided, seeded
 from unica.errors import UnicaError
+from unica.guides import Known
 from unica.image import to_pil
 from unica.model import Model
 
@@ -80,19 +81,21 @@ def draw(
     batch: int = 1,
     start: Float[Tensor, "1 c h w"] | None = None,
     guides: Callable[[], Sequence[Guide]] = tuple,
+    known: Known | None = None,
 ) -> Iterator[Frame]:
     """Run the levels for `batch` pictures at a time. Picture i depends on seed + i alone; guides are made fresh for
-    each run."""
+    each run. What is known of the canvas stays as it is."""
+    keep = () if known is None else (known,)
     efforts = [[model.work(level, t) for t in level.times[:-1]] for level in levels]
     total = sum(map(sum, efforts))
     for first in range(0, count, batch):
         indices = range(first, min(first + batch, count))
         seeds = [seed + index for index in indices]
-        denoiser = model.denoiser(seeds)
+        denoiser = model.denoiser(seeds, known)
         begin = None if start is None else start.expand(len(seeds), -1, -1, -1)
         shape = (len(seeds), model.channels)
         work = 0.0
-        for state in cascade(guided(denoiser, *guides()), levels, seeded(seeds, model.device), shape, begin):
+        for state in cascade(guided(denoiser, *guides(), *keep), levels, seeded(seeds, model.device), shape, begin):
             work += efforts[state.level][state.step - 1]
             fraction = work / total
             done = (first + fraction * len(seeds)) / count

@@ -111,7 +111,7 @@ def steps(paths: list[Path], output: Path, count: int, weights: Path | None, num
         source = output / f"{path.stem}.png"
         save_png(to_pil(unica.load(path).picture.pixels), source)
         for number in numbers:
-            for sampler in ("ddpm", "ddim", "dpm++"):
+            for sampler in ("ddpm", "ddim", "dpm++", "sde-dpm++"):
                 model = unica.load(path, device=DEVICE.type, steps=number, sampler=sampler)
                 rows.append(measured(source, f"{sampler}-{number}", model, count, tools))
     show_rows(rows)
@@ -124,7 +124,8 @@ def ablation(images: list[Path], minutes: float, output: Path, count: int, weigh
     """One scale or several, and four fields, each trained equally long."""
     tools = load_tools(weights)
     rows = []
-    plan, base = preset("sindiffusion", "fast"), UNetConfig(width=48, norm=False)  # unfolded: the smallest field is 17
+    plan = replace(preset("sindiffusion", "fast"), pixels=25_000)
+    base = UNetConfig(width=32, norm=False)  # unfolded, so that the smallest field is 17
     for image in images:
         path = output / f"{image.stem}.png"
         save_png(small(image, height), path)

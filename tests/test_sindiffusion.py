@@ -14,7 +14,7 @@ from conftest import SHARED, scenery
 from torch import Tensor
 
 import unica
-from unica.diffusion import Level, Prediction, ddim, ddpm, diffuse, dpm
+from unica.diffusion import Level, Prediction, ddim, ddpm, diffuse, dpm, seeded
 from unica.errors import UnicaError
 from unica.image import load, to_pil
 from unica.networks import UNetConfig, build
@@ -183,6 +183,20 @@ def test_two_orders_are_better_than_one() -> None:
     assert errors["dpm", 50] < errors["ddim", 100] / 2
     assert errors["dpm", 100] < errors["dpm", 25] / 6
     assert errors["ddim", 100] > errors["ddim", 25] / 6
+
+
+def test_few_noisy_steps_draw_the_right_distribution() -> None:
+    """The SDE's second order keeps mean and spread where plain respacing does not."""
+    errors = {}
+    for name, update in (("ddpm", ddpm()), ("sde", dpm(eta=1.0))):
+        for steps in (25, 100):
+            noise, times = seeded([0]), recipe(steps=steps).times(1000)
+            x = noise((1, 1, 100, 400))
+            *_, last = diffuse(Gaussian(), Level(0, (100, 400), times, update), x, Blend(), noise)
+            assert last.x.mean().item() == pytest.approx(Gaussian.mean, abs=0.01)
+            errors[name, steps] = abs(last.x.std().item() / Gaussian.std - 1)
+    assert errors["sde", 25] < min(0.04, errors["ddpm", 25] / 2)
+    assert errors["sde", 100] < errors["sde", 25] / 4
 
 
 def test_the_multi_scale_baseline_has_a_network_for_each_level() -> None:

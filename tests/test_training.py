@@ -53,18 +53,26 @@ def weights(trainer: Trainer) -> torch.Tensor:
     return torch.cat([w.flatten() for w in [*trainer.network.parameters(), *trainer.average.parameters()]])
 
 
-def test_the_loss_falls() -> None:
-    trainer = Trainer(load(picture()), plan(steps=150, warmup=10))
+ENGINES = [
+    plan(),
+    replace(preset("sindiffusion", "fast"), network=UNetConfig(16, (1, 1), fold=2, norm=False), pixels=5000),
+]
+
+
+@pytest.mark.parametrize("small", ENGINES, ids=lambda small: small.engine)
+def test_the_loss_falls(small: Plan) -> None:
+    trainer = Trainer(load(picture()), replace(small, steps=150, warmup=10))
     before = sum(trainer.validate())
     for _ in trainer.run():
         pass
     assert sum(trainer.validate()) < 0.9 * before
 
 
-def test_bf16_learns_what_float32_does() -> None:
+@pytest.mark.parametrize("small", ENGINES, ids=lambda small: small.engine)
+def test_bf16_learns_what_float32_does(small: Plan) -> None:
     errors = []
     for dtype in (torch.float32, torch.bfloat16):
-        trainer = Trainer(load(picture()), plan(steps=100, warmup=10), dtype=dtype)
+        trainer = Trainer(load(picture()), replace(small, steps=100, warmup=10), dtype=dtype)
         for _ in trainer.run():
             pass
         errors.append(sum(trainer.validate()))

@@ -57,8 +57,8 @@ class Update:
     `variance` is the noise DDPM adds: "small" is the posterior's, "large" the forward chain's beta_t.
     `rederive` recomputes eps from an x0 that guides have changed; SinDDM's blended update keeps the network's own.
     `bound` is the range of pictures: the mean, which is one, is kept within [-bound, bound].
-    `order` 2 goes on from x0 as it changed since the step before, half a step ahead: with eta = 0 and `rederive` that
-    is DPM-Solver++(2M) (Lu et al. 2022, Alg. 2).
+    `order` 2 goes on from x0 as it changed since the step before, half a step ahead: with `rederive` that is
+    DPM-Solver++(2M) (Lu et al. 2022, Alg. 2), and with eta = 1 the one for the SDE (App. A).
     """
 
     eta: float = 0.0
@@ -112,8 +112,8 @@ def ddpm(variance: Literal["small", "large"] = "small", bound: float = math.inf)
     return Update(1.0, variance, rederive=True, bound=bound)
 
 
-def dpm(bound: float = math.inf) -> Update:
-    return Update(0.0, rederive=True, bound=bound, order=2)
+def dpm(eta: float = 0.0, bound: float = math.inf) -> Update:
+    return Update(eta, rederive=True, bound=bound, order=2)
 
 
 @dataclass(frozen=True)

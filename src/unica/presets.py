@@ -98,8 +98,8 @@ def sindiffusion_fast() -> Plan:
     """For minutes of training. Its values are not settled yet."""
     return _fast(
         engine="sindiffusion",
-        network=UNetConfig(width=48, multipliers=(1, 2), blocks=1, fold=2, norm=False),
-        pixels=24_000,
+        network=UNetConfig(width=48, multipliers=(1, 1), fold=2, norm=False),
+        pixels=72_000,
         lean=2.0,
     )
 

@@ -7,6 +7,7 @@ and a chain for each level of a pyramid instead.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,14 +20,19 @@ from unica.recipe import Output, Recipe, spread
 from unica.schedule import Discrete, linear
 from unica.sinddm import Pixels, authors_blur, start_step
 
-_UPDATES: dict[str, Update] = {"dpm++": dpm(bound=1.0), "ddim": ddim(bound=1.0), "ddpm": ddpm("large", bound=1.0)}
+_UPDATES: dict[str, Update] = {
+    "sde-dpm++": dpm(eta=1.0, bound=1.0),
+    "dpm++": dpm(bound=1.0),
+    "ddim": ddim(bound=1.0),
+    "ddpm": ddpm("large", bound=1.0),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class SinDiffusionRecipe(Recipe):
     chain: int = 1000
     steps: int = 25  # of a run, at the coarsest level; others have their share
-    sampler: str = "dpm++"
+    sampler: str = "sde-dpm++"
 
     engine = "sindiffusion"
     words = ("steps", "sampler")
@@ -50,9 +56,16 @@ class SinDiffusionRecipe(Recipe):
         ]
 
     def times(self, start: int) -> tuple[float, ...]:
-        """From `start` to 0: as many times as were asked for, the closer together the less noise there is."""
+        """From `start` to 0 in as many steps as were asked for: even ones of log(sigma / alpha) from `start` to 1, as
+        far as whole numbers allow."""
         count = min(max(math.ceil(self.steps * start / self.chain), 1), start)
-        return tuple(float(max(round(start * (i / count) ** 2), i)) for i in range(count, -1, -1))
+        noise = [math.log(self.schedule.sigma(t) / self.schedule.alpha(t)) for t in range(1, start + 1)]
+        times = [0]
+        for i in range(1, count + 1):
+            share = (i - 1) / (count - 1) if count > 1 else 1.0
+            nearest = 1 + bisect_left(noise, noise[0] + share * (noise[-1] - noise[0]))
+            times.append(min(max(nearest, times[-1] + 1), start - (count - i)))
+        return tuple(map(float, reversed(times)))
 
 
 def make_recipe(

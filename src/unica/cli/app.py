@@ -114,7 +114,7 @@ def sample(
     ] = None,
     sampler: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="sindiffusion: dpm++, ddim or ddpm (default: dpm++)."),
+        typer.Option(help="sindiffusion: sde-dpm++, dpm++, ddim or ddpm (default: sde-dpm++)."),
     ] = None,
     tile: Annotated[str, typer.Option(help="x, y or xy: axes along which the result repeats without a seam.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",

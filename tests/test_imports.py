@@ -114,11 +114,11 @@ def test_one_file_touches_each_heavy_library() -> None:
     assert users["torchvision"] == set()
     assert users["safetensors"] == {"checkpoint.py"}
     assert users["huggingface_hub"] == {"trained.py"}
-    assert users["typer"] == {"cli/app.py"}
+    assert users["typer"] == {"cli/app.py", "cli/options.py"}
 
 
 def test_drawing_from_a_picture_loads_nothing_of_training() -> None:
-    code = "import sys, unica.cli.sample, unica.tasks, unica.instant; print([m for m in ('huggingface_hub.hub_mixin',"
+    code = "import sys, unica.cli.drawing, unica.tasks, unica.instant; print([m for m in ('huggingface_hub.hub_mixin',"
     code += " 'safetensors.torch', 'unica.trained', 'unica.session') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 

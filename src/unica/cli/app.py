@@ -9,6 +9,7 @@ from typing import Annotated, Optional, cast
 import typer
 
 import unica
+from unica.cli.options import Opening, Sampling, spread
 from unica.errors import UnicaError
 
 # click's ClickException, by a way that holds for typers that import click and for those that carry it inside.
@@ -73,74 +74,24 @@ def _root(
 
 
 @app.command()
+@spread
 def sample(
-    image: Annotated[Path, typer.Argument(metavar="IMAGE|MODEL", help="The one picture, or a model trained on it.")],
-    count: Annotated[int, typer.Option("-n", "--count", help="How many pictures.")] = 4,
+    opening: Opening,
+    drawing: Sampling,
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Size, as 512x256 (default: the source's).")] = None,
     stretch: Annotated[
         str | None, typer.Option(metavar="WxH", help="Size as multiples of the source's, as 2x1.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the first picture; the next ones count up.")] = 0,
-    engine: Annotated[str | None, typer.Option(help="instant for a picture; a model knows its own.")] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the pictures.")] = Path(
-        "unica-out"
-    ),
-    diversity: Annotated[
-        Optional[float],  # noqa: UP045
-        typer.Option(help="instant: 0 for near-copies, 0.5 for new layouts of the scene, 1 for wild (default: 0.5)."),
-    ] = None,
-    patch: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="instant: side of the patches of fine detail; larger copies more (default: 7)."),
-    ] = None,
-    levels: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="instant: sizes the picture is seen at (default: by its size)."),
-    ] = None,
-    max_side: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="instant: larger sources are shrunk to this (default: 1024)."),
-    ] = None,
-    start_steps: Annotated[
-        str | None,
-        typer.Option(metavar="T,T,...", help="sinddm: steps of each level above the coarsest; more change more."),
-    ] = None,
-    no_blend: Annotated[
-        bool, typer.Option("--no-blend", help="sinddm: levels denoise but do not deblur, by DDPM.")
-    ] = False,
-    steps: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="sindiffusion: of the 1000 that there are (default: 25)."),
-    ] = None,
-    sampler: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="sindiffusion: sde-dpm++, dpm++, ddim or ddpm (default: sde-dpm++)."),
-    ] = None,
     tile: Annotated[str, typer.Option(help="x, y or xy: axes along which the result repeats without a seam.")] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32 or bf16: of matrix products.")] = "auto",
     batch: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option(help="Pictures drawn together (default: what suits the device)."),
     ] = None,
-    sheet: Annotated[bool, typer.Option("--sheet", help="Also write a contact sheet.")] = False,
-    provenance: Annotated[
-        bool, typer.Option("--provenance", help="Also write where in the source each pixel comes from.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="One machine-readable line on stdout.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing.")] = False,
 ) -> None:
     """Draw new pictures from one picture. The same seed gives the same picture."""
-    from unica.cli.models import Opening
-    from unica.cli.sample import Request, draw_and_save
-    from unica.cli.words import numbers
+    from unica.cli import tasks
 
-    starts = numbers(start_steps, "--start-steps", "52,41,31,22")
-    blend = False if no_blend else None
-    trained = (starts, blend, steps, sampler)
-    opening = Opening(image, engine, diversity, patch, levels, max_side, *trained, device, precision)
-    request = Request(opening, count, size, stretch, seed, output, tile, batch)
-    draw_and_save(request, sheet, provenance, json, quiet)
+    tasks.sample(opening, drawing, size, stretch, tile, batch)
 
 
 @app.command()

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from unica.foreign import import_checkpoint
     from unica.instant import open
     from unica.model import Model
+    from unica.regions import Region
     from unica.session import train
-    from unica.tasks import Frame, outpaint, sample, stream
+    from unica.tasks import Frame, inpaint, outpaint, sample, stream
     from unica.trained import TrainedModel, load
 
 # torch's idle OpenMP threads would spin where the compiled loops' threads work; read when torch is first imported.
@@ -31,10 +32,12 @@ __version__ = "0.1.0"
 __all__ = [
     "Frame",
     "Model",
+    "Region",
     "TrainedModel",
     "UnicaError",
     "__version__",
     "import_checkpoint",
+    "inpaint",
     "load",
     "open",
     "outpaint",
@@ -46,8 +49,10 @@ __all__ = [
 _HOMES = {
     "Frame": "tasks",
     "Model": "model",
+    "Region": "regions",
     "TrainedModel": "trained",
     "import_checkpoint": "foreign",
+    "inpaint": "tasks",
     "load": "trained",
     "open": "instant",
     "outpaint": "tasks",

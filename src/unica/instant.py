@@ -18,6 +18,7 @@ from unica.guides import Known
 from unica.image import Picture, load
 from unica.patches import Edges, PatchDenoiser, Recipe
 from unica.pyramid import Scale, Size, canvas_sizes, level_sizes, pyramid
+from unica.regions import Mask
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Instant:
     engine: str = "instant"
     source: bool = True  # this engine draws from nothing else
     batch: int = 1  # pictures drawn together: a search gains nothing from company
+    traces: bool = True  # every pixel is from somewhere
 
     @property
     def channels(self) -> int:
@@ -43,6 +45,14 @@ class Instant:
     def summary(self) -> str:
         width, height = self.picture.size
         return f"{self.engine} engine, {width}x{height} source, {len(self.scales)} levels, {self.device.type}"
+
+    def without(self, hidden: Mask) -> Instant:
+        alpha = torch.ones(hidden.shape) if self.picture.alpha is None else self.picture.alpha
+        visible = (alpha * ~hidden).to(self.device)
+        if not visible.any():
+            raise UnicaError("nothing of the picture is left to draw from")
+        sizes = [scale.size for scale in self.scales]
+        return replace(self, scales=pyramid(self.picture.pixels.to(self.device), visible, sizes))
 
     def denoiser(self, seeds: Sequence[int], known: Known | None = None) -> PatchDenoiser:
         return PatchDenoiser(self.scales, self.recipe, seeds, self.dtype, known)
@@ -73,7 +83,7 @@ class Instant:
     def alpha(self, x0: Float[Tensor, "c h w"], denoiser: Denoiser, row: int) -> Float[Tensor, "1 h w"] | None:
         """The transparency that the pixels of the finished picture have where they come from."""
         alpha = self.scales[-1].alpha
-        if alpha is None:
+        if alpha is None or self.picture.alpha is None:
             return None
         rows, columns = self.origins(x0, denoiser, row).long().unbind(-1)
         return alpha[:, rows, columns]

@@ -13,6 +13,7 @@ from unica.diffusion import Axes, Denoiser, Level
 from unica.guides import Known
 from unica.image import Picture
 from unica.pyramid import Size
+from unica.regions import Mask
 
 TRAINED = ("sinddm", "sindiffusion")  # engines that draw from a trained model, and not from a picture as it is
 
@@ -54,6 +55,15 @@ class Model(Protocol):
     @property
     def channels(self) -> int:
         """Of the pictures that are drawn: colours, and transparency where the network makes that too."""
+        ...
+
+    @property
+    def traces(self) -> bool:
+        """Whether a run knows by itself where its pixels come from."""
+        ...
+
+    def without(self, hidden: Mask) -> Model:
+        """A model that does not draw from these pixels of its picture, as far as the engine can."""
         ...
 
     def denoiser(self, seeds: Sequence[int], known: Known | None = None) -> Denoiser:

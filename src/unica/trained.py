@@ -22,6 +22,7 @@ from unica.image import Picture
 from unica.networks import build
 from unica.pyramid import Size, canvas_sizes, level_sizes, pyramid
 from unica.recipe import Recipe
+from unica.regions import Mask
 from unica.schedule import Blend, Schedule
 from unica.windows import windowed
 
@@ -72,6 +73,14 @@ class TrainedModel(ModelHubMixin, library_name="unica", tags=["unica", "single-i
         width, height = self.picture.size
         levels = f"{len(self.recipe.sizes)} levels, " if len(self.recipe.sizes) > 1 else ""
         return f"{self.engine} engine, {width}x{height} source, {levels}{self.device.type}"
+
+    @property
+    def traces(self) -> bool:
+        return False
+
+    def without(self, hidden: Mask) -> TrainedModel:
+        """The same: what a network has learned is in all of its weights."""
+        return self
 
     def denoiser(self, seeds: Sequence[int], known: Known | None = None) -> Denoiser:
         return NetworkDenoiser(self)

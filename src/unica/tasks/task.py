@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,9 @@ from torch import Tensor
 
 from unica.diffusion import Denoiser, Guide, Level, State, cascade, guided, seeded
 from unica.errors import UnicaError
-from unica.guides import Known
 from unica.image import to_pil
 from unica.model import Model
+from unica.tasks.given import Given
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -36,26 +36,48 @@ class Frame:
     model: Model = field(repr=False)
     denoiser: Denoiser = field(repr=False)
     row: int = 0  # of this picture among those that are drawn together
+    given: Given | None = field(default=None, repr=False)  # what the finished picture has as it was
 
     @property
     def last(self) -> bool:
         return self.state.last
 
+    def finished(self, picture: Given) -> Frame:
+        """The last frame of a run that this picture came of in the end."""
+        x0 = picture.canvas(self.model.channels).to(self.state.x0)
+        return replace(self, state=self.state._replace(x0=x0), given=picture)
+
     def image(self) -> Image:
         """The present estimate, at its present size; the finished picture when `last`."""
         source = self.model.picture
-        pixels = self.state.x0[0][: source.pixels.shape[0]]
-        return to_pil(pixels.clamp(-1, 1).cpu(), None if self.alpha is None else self.alpha.cpu(), source.bits)
+        pixels = self.state.x0[0][: source.pixels.shape[0]].clamp(-1, 1) if not self.last else self.pixels
+        return to_pil(pixels, self.alpha, source.bits)
+
+    @cached_property
+    def pixels(self) -> Float[Tensor, "c h w"]:
+        """Of the finished picture, in [-1, 1]."""
+        drawn = self.state.x0[0][: self.model.picture.pixels.shape[0]].clamp(-1, 1).cpu()
+        return drawn if self.given is None else self.given.around(drawn)
 
     @cached_property
     def alpha(self) -> Float[Tensor, "1 h w"] | None:
         """The transparency of the finished picture; None before."""
-        return self.model.alpha(self.state.x0[0], self.denoiser, self.row) if self.last else None
+        if not self.last:
+            return None
+        if self.given is not None and self.given.complete:
+            return self.given.alpha
+        drawn = self.model.alpha(self.state.x0[0], self.denoiser, self.row)
+        return drawn if self.given is None else self.given.alpha_around(drawn)
 
     @cached_property
     def origins(self) -> Int[Tensor, "h w 2"] | None:
         """Row and column in the source of each pixel of the finished picture; None before."""
-        return self.model.origins(self.state.x0[0], self.denoiser, self.row) if self.last else None
+        if not self.last:
+            return None
+        if self.given is not None and self.given.complete and self.given.origins is not None:
+            return self.given.origins
+        drawn = self.model.origins(self.state.x0[0], self.denoiser, self.row)
+        return drawn if self.given is None else self.given.origins_around(drawn)
 
 
 @dataclass(frozen=True)
@@ -81,10 +103,11 @@ def draw(
     batch: int = 1,
     start: Float[Tensor, "1 c h w"] | None = None,
     guides: Callable[[], Sequence[Guide]] = tuple,
-    known: Known | None = None,
+    given: Given | None = None,
 ) -> Iterator[Frame]:
     """Run the levels for `batch` pictures at a time. Picture i depends on seed + i alone; guides are made fresh for
-    each run. What is known of the canvas stays as it is."""
+    each run. What is given of the canvas stays as it is."""
+    known = None if given is None else given.known(model)
     keep = () if known is None else (known,)
     efforts = [[model.work(level, t) for t in level.times[:-1]] for level in levels]
     total = sum(map(sum, efforts))
@@ -101,7 +124,7 @@ def draw(
             done = (first + fraction * len(seeds)) / count
             for row, index in enumerate(indices):
                 mine = state._replace(x=state.x[row : row + 1], x0=state.x0[row : row + 1])
-                yield Frame(index, seed + index, fraction, done, mine, model, denoiser, row)
+                yield Frame(index, seed + index, fraction, done, mine, model, denoiser, row, given)
 
 
 def check_run(count: int, seed: int) -> None:
@@ -110,6 +133,11 @@ def check_run(count: int, seed: int) -> None:
         raise UnicaError(f"count must lie between 1 and {LARGEST_COUNT}, not {count}")
     if not 0 <= seed < 2**63 - LARGEST_COUNT:
         raise UnicaError(f"seed must be a whole number from 0 up, and not astronomical: not {seed}")
+
+
+def check_source(model: Model) -> None:
+    if not model.source:
+        raise UnicaError("this model was saved without its source: there is no picture to work on")
 
 
 def canvas(

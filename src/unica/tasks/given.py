@@ -1,0 +1,109 @@
+"""Pictures of which a part stays as it is: pixel for pixel, whatever a model draws around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from unica.errors import UnicaError
+from unica.guides import Known
+from unica.image import Picture
+from unica.model import Model
+from unica.regions import Mask, feathered
+
+
+@dataclass(frozen=True)
+class Given:
+    """On the CPU, as finished pictures are."""
+
+    pixels: Float[Tensor, "c h w"]
+    alpha: Float[Tensor, "1 h w"] | None
+    share: Float[Tensor, "1 h w"]  # of what is drawn: 0 where the picture stays, 1 where it goes
+    origins: Int[Tensor, "h w 2"] | None  # in the source; None where only a comparison would tell
+
+    @property
+    def complete(self) -> bool:
+        """Nothing of it is to be drawn."""
+        return not bool(self.share.any())
+
+    def around(self, drawn: Float[Tensor, "c h w"]) -> Float[Tensor, "c h w"]:
+        """The drawn part, with what is given around it."""
+        return _around(drawn, self.pixels, self.share)
+
+    def alpha_around(self, drawn: Float[Tensor, "1 h w"] | None) -> Float[Tensor, "1 h w"] | None:
+        if self.alpha is None:
+            return drawn
+        return _around(torch.ones_like(self.alpha) if drawn is None else drawn.cpu(), self.alpha, self.share)
+
+    def origins_around(self, drawn: Int[Tensor, "h w 2"]) -> Int[Tensor, "h w 2"]:
+        if self.origins is None:
+            return drawn
+        return drawn.cpu().int().where(self.share.movedim(0, -1) >= 0.5, self.origins)
+
+    def canvas(self, channels: int) -> Float[Tensor, "1 n h w"]:
+        """As a model draws it, of which transparency may be a channel."""
+        if self.alpha is None or channels == len(self.pixels):
+            return self.pixels[None]
+        return torch.cat([self.pixels * (self.alpha > 0), self.alpha * 2 - 1])[None]
+
+    def known(self, model: Model) -> Known:
+        """What a run may rely on: what stays as it is, and can be seen."""
+        free = self.share > 0
+        if self.alpha is not None and model.channels == len(self.pixels):
+            free = free | (self.alpha == 0)
+        return Known(self.canvas(model.channels).to(model.device), free[None].float().to(model.device))
+
+    def extended(self, left: int, right: int, up: int, down: int, feather: int = 0) -> Given:
+        """With so many pixels more on each side, which are to be drawn."""
+        margins = (left, right, up, down)
+        new = F.pad(torch.zeros_like(self.share), margins, value=1.0) > 0
+        return Given(
+            F.pad(self.pixels, margins),
+            None if self.alpha is None else F.pad(self.alpha, margins),
+            feathered(new, feather),
+            None if self.origins is None else F.pad(self.origins, (0, 0, *margins)),
+        )
+
+    def part(self, rows: slice, columns: slice) -> Given:
+        return Given(
+            self.pixels[:, rows, columns],
+            None if self.alpha is None else self.alpha[:, rows, columns],
+            self.share[:, rows, columns],
+            None if self.origins is None else self.origins[rows, columns],
+        )
+
+
+def given(picture: Picture, free: Mask | None = None, feather: int = 0) -> Given:
+    """The source, of which `free` is to be drawn; nothing by default."""
+    pixels, height, width = picture.pixels, *picture.pixels.shape[-2:]
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    free = torch.zeros(1, height, width, dtype=torch.bool) if free is None else free
+    return Given(pixels, picture.alpha, feathered(free, feather), torch.stack([rows, columns], -1).int())
+
+
+def pasted(whole: Given, part: Given, rows: slice, columns: slice) -> Given:
+    """The whole with a part of it anew; both are finished, and so is what comes of them."""
+
+    def paste(of: Tensor | None, this: Tensor | None, last: int = 0) -> Tensor | None:
+        if of is None or this is None:
+            return None
+        of = of.clone()
+        of[(..., rows, columns) + (slice(None),) * last] = this
+        return of
+
+    pixels, alpha = paste(whole.pixels, part.pixels), paste(whole.alpha, part.alpha)
+    assert pixels is not None
+    return Given(pixels, alpha, torch.zeros_like(whole.share), paste(whole.origins, part.origins, last=1))
+
+
+def check_feather(feather: int) -> None:
+    if not 0 <= feather <= 256:
+        raise UnicaError(f"feather must lie between 0 and 256 pixels, not {feather}")
+
+
+def _around(drawn: Float[Tensor, "n h w"], given: Float[Tensor, "n h w"], share: Tensor) -> Float[Tensor, "n h w"]:
+    return given.lerp(drawn, share).where(share > 0, given)

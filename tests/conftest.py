@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+
+from unica.image import to_pil
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -24,6 +27,14 @@ def scenery(height: int = 48, width: int = 64, channels: int = 3, seed: int = 0)
         j = int(torch.randint(0, max(width - 4, 1), (), generator=random))
         picture[:, i : i + 4, j : j + 4] = torch.rand(channels, 1, 1, generator=random) * 1.8 - 0.9
     return picture.clamp(-1, 1)
+
+
+@pytest.fixture(scope="session", params=("instant", "sinddm", "sindiffusion"))
+def any_model(request) -> Any:
+    """A model of each engine, the same for all tests: a run leaves nothing on it."""
+    from engines import small_model
+
+    return small_model(request.param, to_pil(scenery(48, 64)))
 
 
 @pytest.fixture

@@ -84,6 +84,13 @@ def feathered(mask: Mask, by: int) -> Float[Tensor, "1 h w"]:
     return share
 
 
+def shown(mask: Mask, pixels: Float[Tensor, "c h w"]) -> Float[Tensor, "3 h w"]:
+    """The picture, with the mask in red."""
+    red = torch.tensor([1.0, -1.0, -1.0])[:, None, None]
+    pixels = pixels.expand(3, -1, -1)
+    return pixels.lerp(red, 0.6).where(mask, pixels)
+
+
 def _read(mask: Any, picture: Picture) -> Mask:
     seen = load(mask, smallest=1)
     if seen.size not in (picture.size, picture.original_size):

@@ -9,7 +9,7 @@ from typing import Annotated, Optional, cast
 import typer
 
 import unica
-from unica.cli.options import Opening, Sampling, spread
+from unica.cli.options import Drawing, Opening, Sampling, Where, spread
 from unica.errors import UnicaError
 
 # click's ClickException, by a way that holds for typers that import click and for those that carry it inside.
@@ -92,6 +92,47 @@ def sample(
     from unica.cli import tasks
 
     tasks.sample(opening, drawing, size, stretch, tile, batch)
+
+
+_FEATHER = typer.Option(metavar="N", help="Pixels of what was there over which old fades into new.")
+
+
+@app.command()
+@spread
+def outpaint(
+    opening: Opening,
+    drawing: Drawing,
+    left: Annotated[int, typer.Option(metavar="N", help="Pixels to add on this side.")] = 0,
+    right: Annotated[int, typer.Option(metavar="N", help="Pixels to add on this side.")] = 0,
+    up: Annotated[int, typer.Option(metavar="N", help="Pixels to add above.")] = 0,
+    down: Annotated[int, typer.Option(metavar="N", help="Pixels to add below.")] = 0,
+    size: Annotated[str | None, typer.Option(metavar="WxH", help="Of the result, instead of sides.")] = None,
+    anchor: Annotated[
+        str, typer.Option(help="With --size, where the picture stays: center, left, right, up, down or as left-up.")
+    ] = "center",
+    repeat: Annotated[int, typer.Option(metavar="N", help="So many times.")] = 1,
+    feather: Annotated[int, _FEATHER] = 0,
+) -> None:
+    """Let the picture go on beyond its edges. What was there stays as it is."""
+    from unica.cli import tasks
+
+    tasks.outpaint(
+        opening, drawing, size, left=left, right=right, up=up, down=down, anchor=anchor, repeat=repeat, feather=feather
+    )  # fmt: skip
+
+
+@app.command()
+@spread
+def inpaint(
+    opening: Opening,
+    drawing: Drawing,
+    where: Where,
+    feather: Annotated[int, _FEATHER] = 0,
+) -> None:
+    """Draw marked pixels anew from the rest of the picture, which stays as it is."""
+    from unica.cli import tasks
+
+    tasks.inpaint(opening, drawing, where, feather=feather)
 
 
 @app.command()

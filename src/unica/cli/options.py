@@ -113,3 +113,19 @@ class Drawing:
 @dataclass(frozen=True)
 class Sampling(Drawing):
     count: Annotated[int, typer.Option("-n", "--count", help="How many pictures.")] = 4
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where to act, all parts together, in pixels of the picture as its file has them."""
+
+    mask: Annotated[Path | None, typer.Option(metavar="FILE", help="A picture as large, white where to act.")] = None
+    mask_alpha: Annotated[bool, typer.Option("--mask-alpha", help="Act where the picture is transparent.")] = False
+    box: Annotated[list[str] | None, typer.Option(metavar="X,Y,W,H", help="Act in this box; may be repeated.")] = None
+    polygon: Annotated[
+        list[str] | None,
+        typer.Option(metavar="X,Y,X,Y,...", help="Act between these corners; may be repeated."),
+    ] = None
+    show_mask: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write the picture with what was understood in red.")
+    ] = None

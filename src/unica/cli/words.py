@@ -31,3 +31,25 @@ def numbers(text: str | None, option: str, example: str) -> tuple[int, ...] | No
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise UnicaError(f"{option} is written as {example}, not {text}") from None
+
+
+def boxes(texts: list[str] | None, option: str = "--box") -> list[tuple[int, int, int, int]]:
+    """(x, y, width, height) of each X,Y,W,H."""
+    found = []
+    for text in texts or []:
+        four = numbers(text, option, "10,20,64,48")
+        if four is None or len(four) != 4:
+            raise UnicaError(f"{option} is four numbers, as 10,20,64,48 (left, top, width, height), not {text}")
+        found.append(four)
+    return found
+
+
+def polygons(texts: list[str] | None) -> list[list[tuple[int, int]]]:
+    """((x, y), ...) of each X,Y,X,Y,..."""
+    found = []
+    for text in texts or []:
+        flat = numbers(text, "--polygon", "10,10,60,15,30,50") or ()
+        if len(flat) % 2:
+            raise UnicaError(f"--polygon is pairs of numbers, as 10,10,60,15,30,50, not {text}")
+        found.append(list(zip(flat[::2], flat[1::2])))
+    return found

@@ -23,7 +23,7 @@ class Given:
     pixels: Float[Tensor, "c h w"]
     alpha: Float[Tensor, "1 h w"] | None
     share: Float[Tensor, "1 h w"]  # of what is drawn: 0 where the picture stays, 1 where it goes
-    origins: Int[Tensor, "h w 2"] | None  # in the source; None where only a comparison would tell
+    origins: Int[Tensor, "h w 2"]  # in the source; -1 where only a comparison would tell
 
     @property
     def complete(self) -> bool:
@@ -40,9 +40,8 @@ class Given:
         return _around(torch.ones_like(self.alpha) if drawn is None else drawn.cpu(), self.alpha, self.share)
 
     def origins_around(self, drawn: Int[Tensor, "h w 2"]) -> Int[Tensor, "h w 2"]:
-        if self.origins is None:
-            return drawn
-        return drawn.cpu().int().where(self.share.movedim(0, -1) >= 0.5, self.origins)
+        new = (self.share.movedim(0, -1) >= 0.5) | (self.origins < 0)
+        return drawn.cpu().int().where(new, self.origins)
 
     def canvas(self, channels: int) -> Float[Tensor, "1 n h w"]:
         """As a model draws it, of which transparency may be a channel."""
@@ -65,7 +64,7 @@ class Given:
             F.pad(self.pixels, margins),
             None if self.alpha is None else F.pad(self.alpha, margins),
             feathered(new, feather),
-            None if self.origins is None else F.pad(self.origins, (0, 0, *margins)),
+            F.pad(self.origins, (0, 0, *margins), value=-1),
         )
 
     def part(self, rows: slice, columns: slice) -> Given:
@@ -73,7 +72,7 @@ class Given:
             self.pixels[:, rows, columns],
             None if self.alpha is None else self.alpha[:, rows, columns],
             self.share[:, rows, columns],
-            None if self.origins is None else self.origins[rows, columns],
+            self.origins[rows, columns],
         )
 
 
@@ -88,16 +87,14 @@ def given(picture: Picture, free: Mask | None = None, feather: int = 0) -> Given
 def pasted(whole: Given, part: Given, rows: slice, columns: slice) -> Given:
     """The whole with a part of it anew; both are finished, and so is what comes of them."""
 
-    def paste(of: Tensor | None, this: Tensor | None, last: int = 0) -> Tensor | None:
-        if of is None or this is None:
-            return None
+    def paste(of: Tensor, this: Tensor) -> Tensor:
         of = of.clone()
-        of[(..., rows, columns) + (slice(None),) * last] = this
+        of[:, rows, columns] = this
         return of
 
-    pixels, alpha = paste(whole.pixels, part.pixels), paste(whole.alpha, part.alpha)
-    assert pixels is not None
-    return Given(pixels, alpha, torch.zeros_like(whole.share), paste(whole.origins, part.origins, last=1))
+    alpha = None if whole.alpha is None or part.alpha is None else paste(whole.alpha, part.alpha)
+    origins = paste(whole.origins.movedim(-1, 0), part.origins.movedim(-1, 0)).movedim(0, -1)
+    return Given(paste(whole.pixels, part.pixels), alpha, torch.zeros_like(whole.share), origins)
 
 
 def check_feather(feather: int) -> None:

@@ -31,8 +31,8 @@ def _outpaint(
     the old one is at the `anchor`: center, or a side or corner as left-up. Over `feather` pixels of what was there, old
     fades into new.
 
-    Where one side of an axis grows, a round sees no more of the picture than the source's length of it: each takes as
-    long as the one before.
+    Where one side alone grows, a round sees no more of the picture than the source's length: each takes as long as the
+    one before.
     """
     check_run(count, seed)
     check_source(model)
@@ -87,18 +87,22 @@ def _round(model: Model, whole: Given, margins: tuple[int, int, int, int], feath
     left, right, up, down = margins
     (height, width), (h0, w0) = whole.pixels.shape[-2:], model.picture.pixels.shape[-2:]
     whole = whole.extended(*margins, feather)
-    rows, columns = _seen(height, h0, up, down), _seen(width, w0, left, right)
+    most = (h0, w0) if not any((left, right)) or not any((up, down)) else (height, width)
+    rows, columns = _seen(height, most[0], up, down), _seen(width, most[1], left, right)
     part = whole.part(rows, columns)
     levels = model.levels((part.pixels.shape[-2], part.pixels.shape[-1]))
     for frame in draw(model, levels, 1, seed, given=part):
         if frame.last:
-            drawn = Given(frame.pixels, frame.alpha, part.share, frame.origins if model.traces else None)
+            new = part.share.movedim(0, -1) >= 0.5
+            origins = frame.origins if model.traces else None
+            origins = part.origins.masked_fill(new, -1) if origins is None else origins
+            drawn = Given(frame.pixels, frame.alpha, part.share, origins)
             frame = frame.finished(pasted(whole, drawn, rows, columns))
         yield frame
 
 
 def _seen(length: int, most: int, before: int, after: int) -> slice:
-    """The part of the longer axis that a round looks at: all, but for what is far from the only side that grows."""
+    """The part of the extended axis that a round looks at: all, but for what is far from the only side that grows."""
     if (before and after) or not (before or after):
         return slice(0, before + length + after)
     return slice(0, before + min(length, most)) if before else slice(max(length - most, 0), length + after)

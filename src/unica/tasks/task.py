@@ -74,7 +74,7 @@ class Frame:
         """Row and column in the source of each pixel of the finished picture; None before."""
         if not self.last:
             return None
-        if self.given is not None and self.given.complete and self.given.origins is not None:
+        if self.given is not None and self.given.complete and (self.given.origins >= 0).all():
             return self.given.origins
         drawn = self.model.origins(self.state.x0[0], self.denoiser, self.row)
         return drawn if self.given is None else self.given.origins_around(drawn)

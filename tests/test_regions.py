@@ -1,0 +1,102 @@
+"""Where to act: one parser for masks, transparency, boxes and polygons."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from conftest import scenery
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unica.errors import UnicaError
+from unica.image import Picture, load, to_pil
+from unica.regions import Region, feathered, grown, shown
+
+SOURCE = load(to_pil(scenery(40, 60)))
+
+
+def where(source: Picture = SOURCE, **words) -> torch.Tensor:
+    return Region(**words).on(source)[0]
+
+
+def test_a_box_is_left_top_width_height() -> None:
+    meant = where(box=[(10, 5, 3, 7)])
+    assert meant.sum() == 21 and meant[5:12, 10:13].all()
+
+
+def test_parts_come_together() -> None:
+    meant = where(box=[(0, 0, 4, 4), (50, 30, 10, 10)], polygon=[[(20, 10), (30, 10), (30, 20), (20, 20)]])
+    assert meant.sum() == 16 + 100 + 100 and meant[10:20, 20:30].all()
+
+
+@given(st.integers(0, 40), st.integers(0, 25), st.integers(1, 20), st.integers(1, 15))
+def test_a_polygon_of_a_boxs_corners_is_that_box(x: int, y: int, w: int, h: int) -> None:
+    corners = [(x, y), (x + w, y), (x + w, y + h), (x, y + h)]
+    assert torch.equal(where(polygon=[corners]), where(box=[(x, y, w, h)]))
+
+
+def test_half_of_a_square_is_a_triangle() -> None:
+    assert where(polygon=[[(10, 5), (40, 5), (10, 35)]]).sum().item() == pytest.approx(450, rel=0.04)
+
+
+def test_a_mask_is_white_where_to_act() -> None:
+    mask = torch.full((1, 40, 60), -1.0)
+    mask[:, :10, :20] = 1
+    assert torch.equal(where(mask=to_pil(mask)), where(box=[(0, 0, 20, 10)]))
+    clear = torch.ones(1, 40, 60)
+    clear[:, :, 10:] = 0  # white, but not there
+    assert torch.equal(where(mask=to_pil(mask, clear)), where(box=[(0, 0, 10, 10)]))
+
+
+def test_a_pictures_own_transparency() -> None:
+    alpha = torch.ones(1, 40, 60)
+    alpha[:, 20:, 30:] = 0
+    source = load(to_pil(scenery(40, 60), alpha))
+    assert torch.equal(where(source, mask_alpha=True), where(box=[(30, 20, 30, 20)]))
+
+
+def test_a_shrunk_picture_is_pointed_at_as_its_file_is() -> None:
+    small = replace(SOURCE, original_size=(600, 400))
+    assert torch.equal(where(small, box=[(100, 50, 30, 70)]), where(box=[(10, 5, 3, 7)]))
+    corners = [(100, 50), (130, 50), (130, 120), (100, 120)]
+    assert torch.equal(where(small, polygon=[corners]), where(box=[(10, 5, 3, 7)]))
+    large = torch.full((1, 400, 600), -1.0)
+    large[:, 50:120, 100:130] = 1
+    assert torch.equal(where(small, mask=to_pil(large)), where(box=[(10, 5, 3, 7)]))
+    assert where(small, box=[(599, 399, 1, 1)]).sum() == 1  # never less than a pixel
+
+
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        ({}, "no pixel"),
+        ({"box": [(0, 0, 60, 40)]}, "every pixel"),
+        ({"box": [(50, 0, 20, 5)]}, "box 50,0,20,5 .* 60x40"),
+        ({"box": [(5, 5, 0, 5)]}, "box"),
+        ({"polygon": [[(0, 0), (9, 9)]]}, "3 corners"),
+        ({"polygon": [[(0, 0), (99, 0), (9, 9)]]}, "polygon"),
+        ({"mask_alpha": True}, "mask-alpha"),
+        ({"mask": to_pil(torch.ones(1, 30, 30))}, "30x30 .* 60x40"),
+        ({"mask": to_pil(-torch.ones(1, 40, 60))}, "no pixel"),
+        ({"mask": "nothing.png"}, "nothing.png"),
+    ],
+)
+def test_regions_that_are_none(words: dict, match: str) -> None:
+    with pytest.raises(UnicaError, match=match):
+        where(**words)
+
+
+def test_growing_and_fading() -> None:
+    mask = where(box=[(20, 10, 5, 5)])[None]
+    assert torch.equal(grown(mask, 3)[0], where(box=[(17, 7, 11, 11)]))
+    share = feathered(mask, 3)
+    assert torch.equal(share == 1, mask) and torch.equal(share > 0, grown(mask, 3))
+    assert share[0, 12, 25:29].tolist() == pytest.approx([0.75, 0.5, 0.25, 0])
+    assert torch.equal(feathered(mask, 0), mask.float())
+
+
+def test_what_was_understood_is_red() -> None:
+    seen = shown(where(box=[(0, 0, 5, 5)])[None], torch.zeros(1, 40, 60))
+    assert seen[0, 0, 0] > 0.5 > seen[1, 0, 0] and (seen[:, 10:] == 0).all()

@@ -188,6 +188,19 @@ def shrink(picture: Picture, size: tuple[int, int]) -> Picture:
     )
 
 
+def match_histogram(x: Float[Tensor, "c h w"], like: Float[Tensor, "c y x"]) -> Float[Tensor, "c h w"]:
+    """x with the distribution of values that each channel of `like` has: equals become equals, order stays."""
+    channels = []
+    for mine, theirs in zip(x, like, strict=True):
+        _, where, counts = mine.flatten().unique(return_inverse=True, return_counts=True)
+        rank = (counts.cumsum(0) - counts / 2) / mine.numel()  # the middle of a value's share
+        ordered = theirs.flatten().sort().values
+        place = rank.double() * (len(ordered) - 1)
+        values = ordered[place.floor().long()].lerp(ordered[place.ceil().long()], place.frac().to(ordered))
+        channels.append(values[where].view_as(mine))
+    return torch.stack(channels)
+
+
 def contact_sheet(pictures: Sequence[Image.Image], columns: int | None = None, gap: int = 4) -> Image.Image:
     """All pictures on one sheet, row by row, each in the middle of a cell as large as the largest.
 

@@ -21,6 +21,9 @@ from unica.pyramid import Scale, Size, canvas_sizes, level_sizes, pyramid
 from unica.regions import Mask
 
 
+_SMALLEST = 3  # side of a patch
+
+
 @dataclass(frozen=True)
 class Instant:
     """A model of one picture that needs no training, only the picture at several sizes."""
@@ -53,6 +56,10 @@ class Instant:
             raise UnicaError("nothing of the picture is left to draw from")
         sizes = [scale.size for scale in self.scales]
         return replace(self, scales=pyramid(self.picture.pixels.to(self.device), visible, sizes))
+
+    def closer(self) -> Instant:
+        """Of the smallest patches."""
+        return replace(self, recipe=replace(self.recipe, patch=_SMALLEST))
 
     def denoiser(self, seeds: Sequence[int], known: Known | None = None) -> PatchDenoiser:
         return PatchDenoiser(self.scales, self.recipe, seeds, self.dtype, known)
@@ -105,8 +112,8 @@ def open(
     """
     if not 0 <= diversity <= 1:
         raise UnicaError(f"diversity must lie between 0 (near-copy) and 1 (wild), not {diversity:g}")
-    if patch % 2 == 0 or not 3 <= patch <= 31:
-        raise UnicaError(f"patch must be an odd number from 3 to 31, not {patch}")
+    if patch % 2 == 0 or not _SMALLEST <= patch <= 31:
+        raise UnicaError(f"patch must be an odd number from {_SMALLEST} to 31, not {patch}")
     if levels is not None and not 1 <= levels <= 12:
         raise UnicaError(f"levels must be between 1 and 12, not {levels}")
     if max_side is not None and max_side < 32:

@@ -66,6 +66,10 @@ class Model(Protocol):
         """A model that does not draw from these pixels of its picture, as far as the engine can."""
         ...
 
+    def closer(self) -> Model:
+        """A model that follows shapes it does not know more closely, as far as the engine can."""
+        ...
+
     def denoiser(self, seeds: Sequence[int], known: Known | None = None) -> Denoiser:
         """A fresh one for the pictures of these seeds, in which some of the canvas may be known."""
         ...

@@ -82,6 +82,9 @@ class TrainedModel(ModelHubMixin, library_name="unica", tags=["unica", "single-i
         """The same: what a network has learned is in all of its weights."""
         return self
 
+    def closer(self) -> TrainedModel:
+        return self
+
     def denoiser(self, seeds: Sequence[int], known: Known | None = None) -> Denoiser:
         return NetworkDenoiser(self)
 

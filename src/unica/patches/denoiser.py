@@ -15,6 +15,7 @@ from unica.diffusion import Level, Prediction, ddim, ddpm, eps_of
 from unica.guides import Known
 from unica.image import resize
 from unica.patches.exact import Edges, posterior
+from unica.patches.match import match
 from unica.patches.search import average, heal, refine, upscale
 from unica.pyramid import Scale, Size
 from unica.schedule import Blend, Exploding
@@ -130,7 +131,7 @@ class PatchDenoiser:
         self, x: Float[Tensor, "c h w"], certain: Float[Tensor, "h w"] | None, t: float, level: Level, memory: _Memory
     ) -> Float[Tensor, "c h w"]:
         memory.step += 1
-        exact = self.recipe.is_exact(level, t) or memory.field is None
+        exact = self.recipe.is_exact(level, t) or (memory.field is None and level.index == 0)
         x0 = self._exact(x, certain, t, level, memory) if exact else self._fast(x, t, level, memory)
         memory.level = level.index
         return x0
@@ -151,7 +152,9 @@ class PatchDenoiser:
 
     def _fast(self, x: Float[Tensor, "c h w"], t: float, level: Level, memory: _Memory) -> Float[Tensor, "c h w"]:
         recipe, scale = self.recipe, self.scales[level.index]
-        if memory.level not in (-1, level.index):
+        if memory.field is None:  # a picture enters here
+            memory.field = match(x, self.scales[: level.index + 1])
+        elif memory.level != level.index:
             coarser = self.scales[memory.level].size
             memory.field = upscale(_known(memory.field), level.size, coarser, scale.size)
         keys = scale.pixels

@@ -84,6 +84,19 @@ def given(picture: Picture, free: Mask | None = None, feather: int = 0) -> Given
     return Given(pixels, picture.alpha, feathered(free, feather), torch.stack([rows, columns], -1).int())
 
 
+def foreign(picture: Picture, model: Model, free: Mask | None = None, feather: int = 0) -> Given:
+    """Not the source, but with as many channels: a picture of which `free` is to be drawn; all by default."""
+    pixels, (width, height) = picture.pixels, picture.size
+    channels = len(model.picture.pixels)
+    if len(pixels) != channels:
+        pixels = pixels.mean(0, keepdim=True) if channels == 1 else pixels.expand(channels, -1, -1)
+    alpha = picture.alpha
+    if alpha is None and model.picture.alpha is not None:
+        alpha = torch.ones(1, height, width)
+    free = torch.ones(1, height, width, dtype=torch.bool) if free is None else free
+    return Given(pixels, alpha, feathered(free, feather), torch.full((height, width, 2), -1, dtype=torch.int32))
+
+
 def pasted(whole: Given, part: Given, rows: slice, columns: slice) -> Given:
     """The whole with a part of it anew; both are finished, and so is what comes of them."""
 

@@ -1,0 +1,58 @@
+"""A picture enters a run on its way from noise: what `strength` means in every task that has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from unica.diffusion import Guide, Level, State
+from unica.errors import UnicaError
+from unica.image import resize
+from unica.model import Model
+from unica.schedule import no_blur
+from unica.tasks.given import Given
+from unica.tasks.task import Frame, draw
+
+
+def entered(levels: Sequence[Level], strength: float) -> list[Level]:
+    """The last part of a run, which a picture goes through: all for 1, nothing for 0. Levels count alike, and so do the
+    steps of a level. The picture has its detail already: nothing is deblurred where it enters."""
+    if not 0 <= strength <= 1:
+        raise UnicaError(f"strength must lie between 0 (the picture is kept) and 1 (it is freed), not {strength:g}")
+    position = (1 - strength) * len(levels)
+    index = min(int(position), len(levels) - 1)
+    first = levels[index]
+    skipped = round((position - index) * (len(first.times) - 1))
+    times = first.times[skipped:]
+    rest = list(levels[index + 1 :])
+    return [replace(first, times=times, gamma=no_blur, entry=None), *rest] if len(times) > 1 else rest
+
+
+def draw_from(
+    model: Model,
+    start: Given,
+    levels: Sequence[Level],
+    strength: float,
+    count: int,
+    seed: int,
+    guides: Callable[[Sequence[Level]], Sequence[Guide]] = lambda levels: (),
+) -> Iterator[Frame]:
+    """Runs that a picture enters; what is not to be drawn of it stays as it is."""
+    some = entered(levels, strength)
+    if not some:
+        return _unchanged(model, start, levels[-1], count, seed)
+    picture = resize(start.canvas(model.channels), some[0].size).to(model.device)
+    return draw(model, some, count, seed, start=picture, guides=lambda: guides(some), given=start)
+
+
+def _unchanged(model: Model, start: Given, level: Level, count: int, seed: int) -> Iterator[Frame]:
+    x0: Float[Tensor, "1 n h w"] = start.canvas(model.channels).to(model.device)
+    state = State(0, 1, 1, 1, x0, x0)
+    kept = replace(start, share=torch.zeros_like(start.share))
+    for index in range(count):
+        denoiser = model.denoiser([seed + index])
+        yield Frame(index, seed + index, 1.0, (index + 1) / count, state, model, denoiser, given=kept)

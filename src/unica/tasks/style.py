@@ -1,0 +1,66 @@
+"""Another picture, made of this one: its layout with the source's textures (`style`), or its structure with the
+source's patches (`analogy`)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from unica.errors import UnicaError
+from unica.image import Picture, load, match_histogram
+from unica.model import Model
+from unica.tasks.entry import draw_from
+from unica.tasks.given import Given, foreign
+from unica.tasks.task import Frame, Task, canvas, check_run
+
+Content = str | os.PathLike[str] | Any  # a path or a Pillow image
+
+_STYLE = {"instant": 0.4, "sinddm": 0.2, "sindiffusion": 0.2}
+_ANALOGY = {"instant": 0.7, "sinddm": 0.35, "sindiffusion": 0.35}
+
+
+def _style(
+    model: Model, content: Content, strength: float | None = None, count: int = 1, seed: int = 0
+) -> Iterator[Frame]:
+    """`content`, with the colours of the source, enters the run so late that its layout stays: by default on the finest
+    level or, where there is but one, in its second half."""
+    strength = _STYLE[model.engine] if strength is None else strength
+    return _redrawn(model, content, strength, True, count, seed)
+
+
+def _analogy(
+    model: Model, content: Content, strength: float | None = None, count: int = 1, seed: int = 0
+) -> Iterator[Frame]:
+    """`content` enters the run so early that only its large shapes stay, and become what the source has there."""
+    strength = _ANALOGY[model.engine] if strength is None else strength
+    return _redrawn(model, content, strength, False, count, seed)
+
+
+def _redrawn(
+    model: Model, content: Content, strength: float, recoloured: bool, count: int, seed: int
+) -> Iterator[Frame]:
+    check_run(count, seed)
+    picture = read(model, content)
+    start = foreign(picture, model)
+    if recoloured:
+        if not model.source:
+            raise UnicaError("this model was saved without its source: its colours are not known")
+        start = Given(match_histogram(start.pixels, model.picture.pixels), start.alpha, start.share, start.origins)
+    height, width = canvas(model, picture.size)
+    return draw_from(model, start, model.levels((height, width)), strength, count, seed)
+
+
+def read(model: Model, content: Content) -> Picture:
+    """A picture to work on with a model; its colours are as many as the model's, or can be."""
+    picture = load(content, model.settings.get("max_side"))
+    smallest = model.levels((picture.size[1], picture.size[0]))[0].size
+    if min(smallest) < 8:
+        width, height = picture.size
+        raise UnicaError(
+            f"content of {width}x{height} is too small: {smallest[1]}x{smallest[0]} would be left on the coarsest level"
+        )
+    return picture
+
+
+style, analogy = Task(_style), Task(_analogy)

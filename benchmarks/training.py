@@ -103,15 +103,17 @@ def curve(images: list[Path], minutes: list[float], output: Path, count: int, we
     show_rows(rows)
 
 
-def steps(paths: list[Path], output: Path, count: int, weights: Path | None, numbers: list[int]) -> None:
-    """All samplers with all numbers of steps, on one trained model after the other."""
+def steps(
+    paths: list[Path], output: Path, count: int, weights: Path | None, numbers: list[int], samplers: list[str]
+) -> None:
+    """Samplers with numbers of steps, on one trained model after the other."""
     tools = load_tools(weights)
     rows = []
     for path in paths:
         source = output / f"{path.stem}.png"
         save_png(to_pil(unica.load(path).picture.pixels), source)
         for number in numbers:
-            for sampler in ("ddpm", "ddim", "dpm++", "sde-dpm++"):
+            for sampler in samplers:
                 model = unica.load(path, device=DEVICE.type, steps=number, sampler=sampler)
                 rows.append(measured(source, f"{sampler}-{number}", model, count, tools))
     show_rows(rows)
@@ -245,6 +247,7 @@ parser.add_argument("-n", "--count", type=int, default=8)
 parser.add_argument("--weights", type=Path)
 parser.add_argument("--engine", default="sinddm")
 parser.add_argument("--steps", type=int, nargs="+", default=[1000, 100, 50, 25, 10])
+parser.add_argument("--samplers", nargs="+", default=["ddpm", "ddim", "dpm++", "sde-dpm++"])
 parser.add_argument("--height", type=int, default=128, help="of images in `ablation`")
 parser.add_argument("--device", default="auto")
 DEVICE, DTYPE, ENGINE = torch.device("cpu"), torch.float32, "sinddm"
@@ -262,7 +265,7 @@ if __name__ == "__main__":
     elif words.what == "sampling":
         sampling(words.paths[0], words.rounds)
     elif words.what == "steps":
-        steps(words.paths, words.output, words.count, words.weights, words.steps)
+        steps(words.paths, words.output, words.count, words.weights, words.steps, words.samplers)
     else:
         minutes = (words.minutes or [5])[0]
         ablation(words.paths, minutes, words.output, words.count, words.weights, words.height)

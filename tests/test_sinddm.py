@@ -16,7 +16,7 @@ from torch import Tensor
 import unica
 from unica.diffusion import Level, cascade, ddim, guided
 from unica.errors import UnicaError
-from unica.guides import Ascent
+from unica.guides import Ascent, Placed, Places
 from unica.image import load, to_pil
 from unica.networks import FoldedConfig, SinDDMConfig, build
 from unica.pyramid import field_sizes, pyramid
@@ -87,16 +87,14 @@ def test_regions_may_be_given_by_a_guide(model) -> None:
     data = golden("image_roi")
     levels = model.recipe.levels(model.recipe.sizes)
 
-    def guide(x0: Tensor, t: float, level: Level) -> Tensor:
+    def at(level: Level, t: float) -> list[Placed]:
         if level.index == 2:
-            return x0
+            return []
         shrink = 1.411 ** (2 - level.index)  # the authors' nominal ratio
         y, x, h, w = (int(side / shrink) for side in data["boxes_yxhw_finest"][0])
-        patch = torch.nn.functional.interpolate(torch.tensor(data[f"patch_scale{level.index}"]), (h, w))
-        x0 = x0.clone()
-        x0[..., y : y + h, x : x + w].lerp_(patch, float(data["eta"]))
-        return x0
+        return [Placed(torch.nn.functional.interpolate(torch.tensor(data[f"patch_scale{level.index}"]), (h, w)), y, x)]
 
+    guide = Places(at, float(data["eta"]))
     noises = authors_noise(data, levels)
     for state in cascade(guided(model.denoiser([0]), guide), levels, lambda shape: next(noises), (2, 3)):
         if state.step == state.steps:

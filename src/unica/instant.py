@@ -20,7 +20,6 @@ from unica.patches import Edges, PatchDenoiser, Recipe
 from unica.pyramid import Scale, Size, canvas_sizes, level_sizes, pyramid
 from unica.regions import Mask
 
-
 _SMALLEST = 3  # side of a patch
 
 

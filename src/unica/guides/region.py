@@ -20,14 +20,14 @@ class Placed(NamedTuple):
 
 
 class Places:
-    """Moves x0 by the share `eta` towards the contents that belong to a level: none is left alone."""
+    """Moves x0 by the share `eta` towards the contents that belong to a level and a time; there may be none."""
 
-    def __init__(self, at: Callable[[Level], Sequence[Placed]], eta: float) -> None:
+    def __init__(self, at: Callable[[Level, float], Sequence[Placed]], eta: float) -> None:
         self.at, self.eta = at, eta
 
     def __call__(self, x0: Float[Tensor, "b c H W"], t: float, level: Level) -> Float[Tensor, "b c H W"]:
         x0 = x0.clone()
-        for content, top, left in self.at(level):
+        for content, top, left in self.at(level, t):
             height, width = content.shape[-2:]
             x0[..., top : top + height, left : left + width].lerp_(content.to(x0), self.eta)
         return x0

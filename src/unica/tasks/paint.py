@@ -16,9 +16,9 @@ from unica.tasks.task import Frame, Task, canvas, check_run
 def _paint(
     model: Model,
     content: Content,
-    strength: float = 0.9,
+    strength: float = 1.0,
     coarse: float = 8,
-    follow: float = 0.8,
+    follow: float = 0.6,
     count: int = 1,
     seed: int = 0,
 ) -> Iterator[Frame]:

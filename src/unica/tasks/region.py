@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 from unica.diffusion import Level
@@ -13,6 +14,7 @@ from unica.regions import Box, corners
 from unica.tasks.given import given
 from unica.tasks.task import Frame, Task, canvas, check_run, check_source, draw
 
+_PLACED = 0.6  # of the steps of a run that has one level
 Put = tuple[Box, Box]  # of the source, and of the canvas; left, top, width, height
 
 
@@ -24,8 +26,9 @@ def _region(
     count: int = 1,
     seed: int = 0,
 ) -> Iterator[Frame]:
-    """Each box of the source is put into a box of the canvas, at all levels but the finest, which makes them one: with
-    `eta` 1 as it is, with less it may change. Boxes are in pixels of the picture as its file has it."""
+    """Each box of the source is put into a box of the canvas: with `eta` 1 as it is, with less it may change. Boxes are
+    in pixels of the picture as its file has it. The finest level makes all of it one, or the last part of the steps
+    where there is one level."""
     check_run(count, seed)
     check_source(model)
     if not put:
@@ -34,13 +37,13 @@ def _region(
         raise UnicaError(f"eta must lie between 0 and 1, not {eta:g}")
     height, width = canvas(model, size)
     levels = model.levels((height, width))
-    at = _places(model, put, (width, height), len(levels))
+    at = _places(model, put, (width, height), levels)
     return draw(model, levels, count, seed, guides=lambda: [Places(at, eta)])
 
 
 def _places(
-    model: Model, put: Sequence[Put], size: tuple[int, int], levels: int
-) -> Callable[[Level], Sequence[Placed]]:
+    model: Model, put: Sequence[Put], size: tuple[int, int], levels: Sequence[Level]
+) -> Callable[[Level, float], Sequence[Placed]]:
     source, picture = given(model.picture).canvas(model.channels), model.picture
     parts = []
     for box, place in put:
@@ -55,8 +58,11 @@ def _places(
             (source[..., top:bottom, left:right].to(model.device), x / size[0], y / size[1], w / size[0], h / size[1])
         )
 
-    def at(level: Level) -> list[Placed]:
-        if level.index == levels - 1 and levels > 1:
+    finest, times = levels[-1].index, levels[-1].times
+    alone = math.inf if len(levels) > 1 else times[round(_PLACED * (len(times) - 1))]
+
+    def at(level: Level, t: float) -> list[Placed]:
+        if level.index == finest and t <= alone:
             return []
         height, width = level.size
         placed = []

@@ -154,7 +154,7 @@ class PatchDenoiser:
         recipe, scale = self.recipe, self.scales[level.index]
         if memory.field is None:  # a picture enters here
             memory.field = match(x, self.scales[: level.index + 1])
-        elif memory.level != level.index:
+        elif memory.field.shape[:2] != level.size:
             coarser = self.scales[memory.level].size
             memory.field = upscale(_known(memory.field), level.size, coarser, scale.size)
         keys = scale.pixels

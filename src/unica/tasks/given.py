@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -93,8 +93,14 @@ def foreign(picture: Picture, model: Model, free: Mask | None = None, feather: i
     alpha = picture.alpha
     if alpha is None and model.picture.alpha is not None:
         alpha = torch.ones(1, height, width)
-    free = torch.ones(1, height, width, dtype=torch.bool) if free is None else free
-    return Given(pixels, alpha, feathered(free, feather), torch.full((height, width, 2), -1, dtype=torch.int32))
+    made = drawn_on(pixels, alpha, free=True)
+    return made if free is None else replace(made, share=feathered(free, feather))
+
+
+def drawn_on(pixels: Float[Tensor, "c h w"], alpha: Float[Tensor, "1 h w"] | None, free: bool = False) -> Given:
+    """A picture that came from somewhere, all of which is finished, or `free` to be drawn."""
+    share = torch.full_like(pixels[:1], float(free))
+    return Given(pixels, alpha, share, torch.full((*pixels.shape[1:], 2), -1, dtype=torch.int32))
 
 
 def pasted(whole: Given, part: Given, rows: slice, columns: slice) -> Given:

@@ -25,14 +25,14 @@ def _sample(
     check_run(count, seed)
     if batch is not None and not 1 <= batch <= LARGEST_COUNT:
         raise UnicaError(f"batch must lie between 1 and {LARGEST_COUNT}, not {batch}")
-    levels = model.levels(canvas(model, size, stretch), _axes(tile))
+    levels = model.levels(canvas(model, size, stretch), axes(tile, "tile"))
     return draw(model, levels, count, seed, min(batch or model.batch, count), model.initial(levels[0]))
 
 
-def _axes(tile: str) -> Axes:
-    if tile not in get_args(Axes):
-        raise UnicaError(f"tile must be x, y or xy, not {tile}")
-    return cast(Axes, tile)
+def axes(text: str, word: str) -> Axes:
+    if text not in get_args(Axes):
+        raise UnicaError(f"{word} must be x, y or xy, not {text}")
+    return cast(Axes, text)
 
 
 sample = Task(_sample)

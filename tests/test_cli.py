@@ -170,7 +170,9 @@ def test_provenance_is_written_beside(photo: Path, tmp_path: Path) -> None:
         (["sample", "photo.png", "--stretch", "1e308x1"], "--stretch"),
         (["sample"], "IMAGE|MODEL"),
         (["info"], "MODEL|PICTURE"),
-        (["paint"], "paint"),
+        (["conjure"], "conjure"),
+        (["paint"], "IMAGE|MODEL"),
+        (["paint", "photo.png"], "--content"),
     ],
     ids=" ".join,
 )

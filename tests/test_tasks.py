@@ -10,14 +10,16 @@ import torch
 from conftest import scenery
 from engines import ENGINES, small_model
 from PIL import Image
+from torch.nn.functional import avg_pool2d
 from typer.testing import CliRunner
 
 import unica
 from unica import Region
 from unica.cli.app import app
 from unica.errors import UnicaError
-from unica.image import load, read_text, to_pil
+from unica.image import load, read_text, resize, to_pil
 from unica.model import Model
+from unica.tasks.tile import seam
 
 HOLE = Region(box=[(20, 10, 16, 24)])
 
@@ -26,20 +28,36 @@ def bytes_of(pictures: list[Image.Image]) -> list[bytes]:
     return [picture.tobytes() for picture in pictures]
 
 
+OTHER = to_pil(scenery(52, 60, seed=9))
+PUT = ((5, 5, 20, 20), (40, 10, 20, 20))
 RUNS = {
     "outpaint": lambda model, **words: unica.outpaint(model, left=6, down=8, **words),
     "outpaint-repeat": lambda model, **words: unica.outpaint(model, right=10, repeat=2, **words),
     "inpaint": lambda model, **words: unica.inpaint(model, HOLE, **words),
+    "harmonize": lambda model, **words: unica.harmonize(model, OTHER, HOLE, **words),
+    "region": lambda model, **words: unica.region(model, [PUT], **words),
+    "style": lambda model, **words: unica.style(model, OTHER, strength=0.6, **words),
+    "analogy": lambda model, **words: unica.analogy(model, OTHER, strength=0.9, **words),
+    "paint": lambda model, **words: unica.paint(model, OTHER, **words),
+    "edit": lambda model, **words: unica.edit(model, move=[PUT], **words),
+    "objects": lambda model, **words: unica.objects(model, 0.6, **words),
+    "retarget": lambda model, **words: unica.retarget(model, (48, 60), strength=1.0, **words),
+    "mirror": lambda model, **words: unica.mirror(model, **words),
+    "upscale": lambda model, **words: unica.upscale(model, 1.5, **words),
 }
 
 
-@pytest.mark.parametrize("task", RUNS)
-def test_a_run_leaves_nothing_on_the_model(any_model: Model, task: str) -> None:
-    first, second = RUNS[task](any_model, count=2)
-    assert first.tobytes() != second.tobytes()
-    for other in RUNS.values():
-        other(any_model, seed=5)
-    assert bytes_of(RUNS[task](any_model, seed=1)) == [second.tobytes()]
+def test_a_run_leaves_nothing_on_the_model(any_model: Model) -> None:
+    """Every task gives the same bytes again, with all others in between."""
+    first = {name: bytes_of(run(any_model, seed=1)) for name, run in RUNS.items()}
+    for name, run in reversed(RUNS.items()):
+        assert bytes_of(run(any_model, seed=1)) == first[name], name
+
+
+@pytest.mark.parametrize("task", ["inpaint", "outpaint", "paint"])
+def test_picture_i_depends_on_its_seed_alone(any_model: Model, task: str) -> None:
+    first, second = bytes_of(RUNS[task](any_model, count=2))
+    assert first != second and bytes_of(RUNS[task](any_model, seed=1)) == [second]
 
 
 def test_a_picture_goes_on(any_model: Model) -> None:
@@ -162,6 +180,17 @@ def test_there_must_be_a_picture_to_work_on(tmp_path: Path) -> None:
 COMMANDS = {
     "outpaint": ["--left", "4", "--repeat", "2"],
     "inpaint": ["--box", "3,4,9,8", "--polygon", "20,20,30,20,25,28", "--feather", "2"],
+    "region": ["--put", "2,3,12,12@20,10", "--put", "2,3,12,12@2,10,16,16", "--size", "56x40"],
+    "harmonize": ["--content", "OTHER", "--box", "3,4,9,8"],
+    "style": ["--content", "OTHER"],
+    "analogy": ["--content", "OTHER", "--strength", "0.9"],
+    "paint": ["--content", "OTHER", "--coarse", "6"],
+    "edit": ["--move", "2,3,12,12@20,10", "--copy", "2,3,12,12@2,16,8,8", "--erase", "30,20,6,6"],
+    "objects": ["--size-factor", "1.5", "--size", "60x48"],
+    "retarget": ["--size", "32x40"],
+    "tile": ["--axis", "x"],
+    "mirror": ["--axis", "xy"],
+    "upscale": ["--factor", "1.5"],
 }
 
 
@@ -172,14 +201,116 @@ def test_commands_write_pictures_that_say_how_they_were_made(photo: Path, tmp_pa
         assert result.exit_code == 0, result.output
         return result.stdout
 
-    out = tmp_path / "out"
-    report = json.loads(run(name, str(photo), *COMMANDS[name], "-n", "2", "-o", str(out), "-q", "--json", "--sheet"))
+    out, other = tmp_path / "out", tmp_path / "other.png"
+    OTHER.save(other)
+    words = [str(other) if word == "OTHER" else word for word in COMMANDS[name]]
+    report = json.loads(run(name, str(photo), *words, "-n", "2", "-o", str(out), "-q", "--json", "--sheet"))
     assert report["task"] == name and len(report["pictures"]) == 2
     second = out / f"photo-{name}-1.png"
     assert read_text(second)["unica:task"] == name
     *_, line = run("info", str(second)).strip().splitlines()
     run(*line.split()[1:], "-o", str(tmp_path / "again"), "-q")
     assert (tmp_path / "again" / second.name).read_bytes() == second.read_bytes()
+
+
+def test_strength_0_keeps_and_more_frees(any_model: Model) -> None:
+    before = load(OTHER).pixels
+    distances = []
+    for strength in (0.0, 0.3, 1.0):
+        (drawn,) = unica.analogy(any_model, OTHER, strength=strength)
+        distances.append((load(drawn).pixels - before).abs().mean().item())
+    assert distances[0] == 0 < distances[1] < distances[2]
+
+
+def test_a_region_is_where_it_was_put(any_model: Model) -> None:
+    part = any_model.picture.pixels[:, 5:25, 5:25]
+    errors = []
+    for eta in (0.0, 1.0):
+        (drawn,) = unica.region(any_model, [PUT], eta=eta)
+        errors.append(avg_pool2d(load(drawn).pixels[:, 10:30, 40:60] - part, 4).square().mean())
+    assert errors[1] < 0.85 * errors[0]
+
+
+def test_harmonizing_leaves_the_rest_alone(any_model: Model) -> None:
+    (drawn,) = unica.harmonize(any_model, OTHER, HOLE, strength=0.5, dilate=2, feather=2)
+    changed = (load(drawn).pixels != load(OTHER).pixels).any(0)
+    touched = Region(box=[(16, 6, 24, 32)]).on(load(OTHER))[0]
+    assert changed[touched].any() and not changed[~touched].any()
+
+
+def test_style_has_the_sources_colours_and_the_contents_layout(any_model: Model) -> None:
+    (drawn,) = unica.style(any_model, OTHER, strength=0.1)
+    pixels, source = load(drawn).pixels, any_model.picture.pixels
+    quantiles = torch.linspace(0.1, 0.9, 9)
+    for mine, theirs, old in zip(pixels, source, load(OTHER).pixels):
+        wanted = torch.quantile(theirs, quantiles)
+        assert (torch.quantile(mine, quantiles) - wanted).abs().mean() < 0.25
+        assert torch.corrcoef(torch.stack([mine.flatten(), old.flatten()]))[0, 1] > 0.3
+
+
+def test_an_edit_moves_and_leaves_the_rest(any_model: Model) -> None:
+    source = any_model.picture.pixels
+    (drawn,) = unica.edit(any_model, move=[PUT], seam=2)
+    pixels = load(drawn).pixels
+    assert torch.equal(pixels[:, 12:28, 42:58], source[:, 7:23, 7:23])
+    assert (pixels[:, 5:25, 5:25] != source[:, 5:25, 5:25]).any()
+    assert torch.equal(pixels[:, 36:], source[:, 36:])
+
+
+def test_mirrors_are_mirrors(any_model: Model) -> None:
+    (drawn,) = unica.mirror(any_model, axis="xy", size=(65, 49))
+    pixels = load(drawn).pixels
+    assert torch.equal(pixels, pixels.flip(-1)) and torch.equal(pixels, pixels.flip(-2))
+
+
+def test_tiles_have_no_seam(any_model: Model) -> None:
+    (drawn,) = unica.tile(any_model, axis="y", band=0.2, feather=2)
+    before, after = any_model.picture.pixels, load(drawn).pixels
+    assert seam(after, "y") < 0.75 * seam(before, "y")
+    assert torch.equal(after[:, 13:-13], before[:, 13:-13])
+
+
+@pytest.mark.parametrize(("factor", "size"), [(0.5, None), (2.0, (70, 50)), (1.0, None)])
+def test_objects_of_any_size_on_any_canvas(any_model: Model, factor: float, size: tuple[int, int] | None) -> None:
+    (drawn,) = unica.objects(any_model, factor, size)
+    assert drawn.size == (size or (64, 48)) and load(drawn).pixels.std() > 0.05
+
+
+def test_retargeting_and_upscaling_have_the_asked_for_size(any_model: Model) -> None:
+    assert unica.retarget(any_model, (40, 48))[0].size == (40, 48)
+    (large,) = unica.upscale(any_model, 2)
+    assert large.size == (128, 96)
+    small = resize(load(large).pixels[None], (48, 64))[0]
+    assert (small - any_model.picture.pixels).square().mean().sqrt() < 0.02
+
+
+BAD_WORDS = [
+    (lambda m: unica.region(m, []), "put"),
+    (lambda m: unica.region(m, [((0, 0, 90, 9), (0, 0, 9, 9))]), "put"),
+    (lambda m: unica.region(m, [((0, 0, 9, 9), (60, 0, 9, 9))]), "put"),
+    (lambda m: unica.region(m, [PUT], eta=2.0), "eta"),
+    (lambda m: unica.style(m, OTHER, strength=1.5), "strength"),
+    (lambda m: unica.style(m, Image.new("RGB", (200, 32)).resize((900, 32))), "content"),
+    (lambda m: unica.paint(m, OTHER, coarse=0.0), "coarse"),
+    (lambda m: unica.paint(m, OTHER, follow=2.0), "follow"),
+    (lambda m: unica.edit(m), "move"),
+    (lambda m: unica.edit(m, erase=[(0, 0, 64, 48)]), "nothing"),
+    (lambda m: unica.edit(m, erase=[(0, 0, 65, 48)]), "erase"),
+    (lambda m: unica.objects(m, 9.0), "size-factor"),
+    (lambda m: unica.retarget(m, (4, 4)), "small"),
+    (lambda m: unica.tile(m, axis=""), "axis"),
+    (lambda m: unica.tile(m, band=0.7), "band"),
+    (lambda m: unica.mirror(m, axis="z"), "axis"),
+    (lambda m: unica.upscale(m, 9.0), "factor"),
+    (lambda m: unica.harmonize(m, OTHER, Region(mask=to_pil(scenery(20, 20)))), "mask"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(BAD_WORDS)))
+def test_bad_words_are_a_sentence(any_model: Model, number: int) -> None:
+    run, match = BAD_WORDS[number]
+    with pytest.raises(UnicaError, match=match):
+        run(any_model)
 
 
 def test_the_mask_is_shown(photo: Path, tmp_path: Path) -> None:

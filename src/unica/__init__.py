@@ -22,7 +22,24 @@ if TYPE_CHECKING:
     from unica.model import Model
     from unica.regions import Region
     from unica.session import train
-    from unica.tasks import Frame, inpaint, outpaint, sample, stream
+    from unica.tasks import (
+        Frame,
+        analogy,
+        edit,
+        harmonize,
+        inpaint,
+        mirror,
+        objects,
+        outpaint,
+        paint,
+        region,
+        retarget,
+        sample,
+        stream,
+        style,
+        tile,
+        upscale,
+    )
     from unica.trained import TrainedModel, load
 
 # torch's idle OpenMP threads would spin where the compiled loops' threads work; read when torch is first imported.
@@ -36,14 +53,25 @@ __all__ = [
     "TrainedModel",
     "UnicaError",
     "__version__",
+    "analogy",
+    "edit",
+    "harmonize",
     "import_checkpoint",
     "inpaint",
     "load",
+    "mirror",
+    "objects",
     "open",
     "outpaint",
+    "paint",
+    "region",
+    "retarget",
     "sample",
     "stream",
+    "style",
+    "tile",
     "train",
+    "upscale",
 ]
 
 _HOMES = {
@@ -51,14 +79,25 @@ _HOMES = {
     "Model": "model",
     "Region": "regions",
     "TrainedModel": "trained",
+    "analogy": "tasks",
+    "edit": "tasks",
+    "harmonize": "tasks",
     "import_checkpoint": "foreign",
     "inpaint": "tasks",
     "load": "trained",
+    "mirror": "tasks",
+    "objects": "tasks",
     "open": "instant",
     "outpaint": "tasks",
+    "paint": "tasks",
+    "region": "tasks",
+    "retarget": "tasks",
     "sample": "tasks",
     "stream": "tasks",
+    "style": "tasks",
+    "tile": "tasks",
     "train": "session",
+    "upscale": "tasks",
 }
 
 

@@ -23,13 +23,18 @@ from unica.provenance import key, overview, save_map
 from unica.tasks import Frame, Task
 
 Arrange = Callable[[Model], tuple[Mapping[str, Any], Mapping[str, Any]]]
+Note = Callable[[Model, Frame], Mapping[str, float]]  # numbers that a finished picture is reported with
+
+
+def _nothing(model: Model, frame: Frame) -> dict[str, float]:
+    return {}
 
 
 class Run:
     """One command. `arrange` turns what was typed into the task's words, and into options that say the same again."""
 
-    def __init__(self, name: str, opening: Opening, drawing: Drawing) -> None:
-        self.name, self.opening, self.drawing = name, opening, drawing
+    def __init__(self, name: str, opening: Opening, drawing: Drawing, note: Note) -> None:
+        self.name, self.opening, self.drawing, self.note = name, opening, drawing, note
         self.began = time.perf_counter()
         self.pictures: list[dict[str, Any]] = []  # a report on each one that is written
 
@@ -68,11 +73,14 @@ class Run:
                 seconds = time.perf_counter() - started
                 started = time.perf_counter()
                 self.pictures.append({"path": str(path), "seed": frame.seed, "seconds": round(seconds, 3)})
+                notes = self.note(model, frame)
+                self.pictures[-1] |= notes
                 if self.drawing.provenance and frame.origins is not None:
                     self.pictures[-1] |= _save_provenance(model, frame.origins, path)
                 if images is not None:
                     images.append(image)
-                progress.say(f"{path}  ({seconds:.1f} s)")
+                said = "".join(f", {name.replace('_', ' ')} {value:g}" for name, value in notes.items())
+                progress.say(f"{path}  ({seconds:.1f} s{said})")
         return {
             "task": self.name,
             "engine": model.engine,
@@ -135,9 +143,9 @@ class Run:
             progress.say(f"{path} is {w0}x{h0}; working at {w}x{h} (--max-side {model.settings['max_side']})")
 
 
-def run(name: str, task: Task, opening: Opening, drawing: Drawing, arrange: Arrange) -> None:
+def run(name: str, task: Task, opening: Opening, drawing: Drawing, arrange: Arrange, note: Note = _nothing) -> None:
     """Draw and save; report on stderr, and as JSON on stdout if asked to."""
-    run = Run(name, opening, drawing)
+    run = Run(name, opening, drawing, note)
     with _interruptible(run.pictures):
         report = run.save(task, arrange)
     if drawing.json:

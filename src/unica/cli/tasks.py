@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import unica
 from unica.cli.drawing import run
 from unica.cli.options import Drawing, Opening, Where
-from unica.cli.words import boxes, pair, polygons
-from unica.image import save_png, to_pil
+from unica.cli.words import boxes, pair, polygons, puts
+from unica.image import Picture, save_png, to_pil
 from unica.model import Model
 from unica.regions import Region, shown
+from unica.tasks.style import read
 from unica.tasks.task import canvas
+from unica.tasks.tile import seam
 
 
 def sample(
@@ -28,10 +31,7 @@ def sample(
 
 
 def outpaint(opening: Opening, drawing: Drawing, size: str | None, **words: Any) -> None:
-    def arrange(model: Model) -> tuple[dict, dict]:
-        return {**words, "size": pair(size, int, "--size", "512x256")}, {**words, "size": size}
-
-    run("outpaint", unica.outpaint, opening, drawing, arrange)
+    _run("outpaint", opening, drawing, {**words, "size": size}, size=_size(size))
 
 
 def inpaint(opening: Opening, drawing: Drawing, where: Where, **words: Any) -> None:
@@ -41,11 +41,66 @@ def inpaint(opening: Opening, drawing: Drawing, where: Where, **words: Any) -> N
     run("inpaint", unica.inpaint, opening, drawing, arrange)
 
 
-def _region(where: Where, model: Model) -> Region:
-    """What was meant; and a picture of it, if that was asked for."""
+def harmonize(opening: Opening, drawing: Drawing, content: Path, where: Where, **words: Any) -> None:
+    def arrange(model: Model) -> tuple[dict, dict]:
+        region = _region(where, model, read(model, content))
+        return {**words, "content": content, "where": region}, {"content": content, **words, **_typed(where)}
+
+    run("harmonize", unica.harmonize, opening, drawing, arrange)
+
+
+def region(opening: Opening, drawing: Drawing, put: list[str] | None, size: str | None, **words: Any) -> None:
+    typed = {**words, "put": put, "size": size}
+    _run("region", opening, drawing, typed, put=puts(put, "--put"), size=_size(size))
+
+
+def edit(
+    opening: Opening,
+    drawing: Drawing,
+    move: list[str] | None,
+    copy: list[str] | None,
+    erase: list[str] | None,
+    seam: int,
+) -> None:
+    typed = {"move": move, "copy": copy, "erase": erase, "seam": seam}
+    parsed = {"move": puts(move, "--move"), "copy": puts(copy, "--copy"), "erase": boxes(erase, "--erase")}
+    _run("edit", opening, drawing, typed, **parsed)
+
+
+def sized(name: str, opening: Opening, drawing: Drawing, size: str | None, **words: Any) -> None:
+    """Tasks whose words are plain but for a size."""
+    _run(name, opening, drawing, {**words, "size": size}, size=_size(size))
+
+
+def plain(name: str, opening: Opening, drawing: Drawing, **words: Any) -> None:
+    """Tasks whose words are what was typed."""
+    _run(name, opening, drawing, words)
+
+
+def tile(opening: Opening, drawing: Drawing, axis: str, **words: Any) -> None:
+    """Says how much of a seam there was and is."""
+
+    def note(model: Model, frame: unica.Frame) -> dict[str, float]:
+        return {"seam_before": round(seam(model.picture.pixels, axis), 2), "seam": round(seam(frame.pixels, axis), 2)}
+
+    words["axis"] = axis
+    run("tile", unica.tile, opening, drawing, lambda model: (words, words), note)
+
+
+def _run(name: str, opening: Opening, drawing: Drawing, typed: dict[str, Any], **parsed: Any) -> None:
+    """A task with the words that were typed, of which some mean something else."""
+    run(name, getattr(unica, name), opening, drawing, lambda model: ({**typed, **parsed}, typed))
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    return pair(text, int, "--size", "512x256")
+
+
+def _region(where: Where, model: Model, picture: Picture | None = None) -> Region:
+    """What was meant, of the source or of another picture; and a picture of it, if that was asked for."""
     region = Region(where.mask, where.mask_alpha, boxes(where.box), polygons(where.polygon))
     if where.show_mask is not None:
-        source = model.picture
+        source = picture or model.picture
         save_png(to_pil(shown(region.on(source), source.pixels), source.alpha), where.show_mask)
     return region
 

@@ -53,3 +53,15 @@ def polygons(texts: list[str] | None) -> list[list[tuple[int, int]]]:
             raise UnicaError(f"--polygon is pairs of numbers, as 10,10,60,15,30,50, not {text}")
         found.append(list(zip(flat[::2], flat[1::2])))
     return found
+
+
+def puts(texts: list[str] | None, option: str) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Both boxes of each X,Y,W,H@X,Y[,W,H]; what lands keeps its size unless another is said."""
+    found = []
+    for text in texts or []:
+        box, _, place = text.partition("@")
+        four, there = numbers(box, option, "10,20,64,48@100,20"), numbers(place or None, option, "10,20,64,48@100,20")
+        if four is None or there is None or len(four) != 4 or len(there) not in (2, 4):
+            raise UnicaError(f"{option} is written as 10,20,64,48@100,20 (a box, and where it goes), not {text}")
+        found.append((four, there if len(there) == 4 else (*there, *four[2:])))
+    return found

@@ -17,6 +17,7 @@ from unica.tasks.given import Given, drawn_on, given
 from unica.tasks.task import Frame, Task, canvas, check_run, check_source, draw
 
 _STEP = 1.5  # by which a side grows at most from one level to the next
+_PROJECTIONS = 8
 _GROWTH = 0.3  # of the steps of a run with one level, where that is used again on a larger canvas
 
 
@@ -93,9 +94,20 @@ def _upscale(
     levels = _larger(model.levels((height, width)), wanted)
     start = _stretched(model, wanted)
     reference = start.canvas(model.channels)
-    return draw_from(
+    frames = draw_from(
         model, start, levels, strength, count, seed, guides=lambda some: [LowPass(reference, some, factor, share=1.0)]
     )
+    return (_projected(frame, model) if frame.last else frame for frame in frames)
+
+
+def _projected(frame: Frame, model: Model) -> Frame:
+    """The finished picture, changed until it is the source when it is made as small."""
+    source, pixels = model.picture.pixels[None], frame.pixels[None]
+    size = (source.shape[-2], source.shape[-1])
+    for _ in range(_PROJECTIONS):
+        missing = source - resize(pixels, size)
+        pixels = (pixels + resize(missing, (pixels.shape[-2], pixels.shape[-1]))).clamp(-1, 1)
+    return frame.finished(drawn_on(pixels[0], frame.alpha))
 
 
 def _stretched(model: Model, wanted: Size) -> Given:

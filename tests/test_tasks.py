@@ -276,6 +276,24 @@ def test_objects_of_any_size_on_any_canvas(any_model: Model, factor: float, size
     assert drawn.size == (size or (64, 48)) and load(drawn).pixels.std() > 0.05
 
 
+def test_a_loop_has_no_jump(any_model: Model) -> None:
+    """The step from the last picture to the first is one like the others, and the loop goes somewhere."""
+    pictures = unica.animate(any_model, frames=8, motion=0.5, strength=1.0)
+    pixels = torch.stack([load(picture).pixels for picture in pictures])
+    steps = (pixels - pixels.roll(1, 0)).abs().flatten(1).mean(1)
+    assert len(pictures) == 8 and steps.max() > 0
+    assert steps[0] <= 1.5 * steps[1:].max()
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp", "png"])
+def test_loops_are_one_file_that_moves(photo: Path, tmp_path: Path, kind: str) -> None:
+    words = ["animate", str(photo), "--frames", "3", "--strength", "1", "--format", kind, "-q", "-o", str(tmp_path)]
+    result = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    moving = Image.open(tmp_path / f"photo-animate-0.{kind}")
+    assert moving.n_frames == 3 and moving.size == (40, 32)  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def test_retargeting_and_upscaling_have_the_asked_for_size(any_model: Model) -> None:
     assert unica.retarget(any_model, (40, 48))[0].size == (40, 48)
     (large,) = unica.upscale(any_model, 2)
@@ -302,6 +320,9 @@ BAD_WORDS = [
     (lambda m: unica.tile(m, band=0.7), "band"),
     (lambda m: unica.mirror(m, axis="z"), "axis"),
     (lambda m: unica.upscale(m, 9.0), "factor"),
+    (lambda m: unica.animate(m, frames=1), "frames"),
+    (lambda m: unica.animate(m, motion=0.0), "motion"),
+    (lambda m: unica.animate(m, strength=-1.0), "strength"),
     (lambda m: unica.harmonize(m, OTHER, Region(mask=to_pil(scenery(20, 20)))), "mask"),
 ]
 

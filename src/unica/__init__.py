@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from unica.tasks import (
         Frame,
         analogy,
+        animate,
         edit,
         harmonize,
         inpaint,
@@ -54,6 +55,7 @@ __all__ = [
     "UnicaError",
     "__version__",
     "analogy",
+    "animate",
     "edit",
     "harmonize",
     "import_checkpoint",
@@ -80,6 +82,7 @@ _HOMES = {
     "Region": "regions",
     "TrainedModel": "trained",
     "analogy": "tasks",
+    "animate": "tasks",
     "edit": "tasks",
     "harmonize": "tasks",
     "import_checkpoint": "foreign",

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from math import ceil, sqrt
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import torch
@@ -39,6 +39,9 @@ _SMALLEST = 32  # pixels of the shorter side of a picture
 _FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "JPEG2000", "PPM")
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".gif", ".bmp", ".jp2", ".ppm", ".pgm")
+
+ANIMATED = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
+_MOVING: dict[str, dict[str, Any]] = {"GIF": {"disposal": 2}, "WEBP": {"quality": 90, "method": 4}, "PNG": {}}
 
 # Pillow's modes -> the ones that are worked with below. "P" and the 16-bit ones ("I...") are handled apart.
 _PLAIN = {mode: mode for mode in ("L", "LA", "RGB", "RGBA", "CMYK")}
@@ -124,6 +127,17 @@ def save_png(image: Image.Image, path: str | os.PathLike[str], text: Mapping[str
         chunks.add_text(key, value.encode("utf-8", "replace").decode())
     with _writing(Path(path)) as file:
         image.save(file, "PNG", pnginfo=chunks)
+
+
+def save_animation(images: Sequence[Image.Image], path: str | os.PathLike[str], fps: float = 12) -> None:
+    """Writes pictures as one that moves, without end: GIF, WebP or PNG, by the name; whole or not at all."""
+    path = Path(path)
+    form = ANIMATED.get(path.suffix.lower())
+    if form is None:
+        raise UnicaError(f"{path} must end in {', '.join(ANIMATED)}: nothing else moves here")
+    first, *rest = images
+    with _writing(path) as file:
+        first.save(file, form, save_all=True, append_images=rest, duration=round(1000 / fps), loop=0, **_MOVING[form])
 
 
 def save_rgb16(planes: Int[Tensor, "3 h w"], path: str | os.PathLike[str]) -> None:

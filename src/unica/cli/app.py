@@ -314,6 +314,23 @@ def upscale(
 
 
 @app.command()
+@spread
+def animate(
+    opening: Opening,
+    drawing: Drawing,
+    frames: Annotated[int, typer.Option(metavar="N", help="Pictures of the loop.")] = 24,
+    motion: Annotated[float, typer.Option(metavar="F", help="How far it moves.")] = 0.3,
+    strength: Annotated[Optional[float], _STRENGTH] = None,  # noqa: UP045
+    format: Annotated[str, typer.Option(help="gif, webp or png.")] = "gif",
+    fps: Annotated[float, typer.Option(metavar="F", help="Pictures a second.")] = 12,
+) -> None:
+    """A short loop in which the picture moves a little."""
+    from unica.cli import tasks
+
+    tasks.animate(opening, drawing, format, fps, frames=frames, motion=motion, strength=strength)
+
+
+@app.command()
 def train(
     image: Annotated[Path, typer.Argument(help="The one picture to learn from.")],
     engine: Annotated[str, typer.Option(help="sinddm or sindiffusion.")] = "sinddm",

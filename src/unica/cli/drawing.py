@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from unica.cli.models import is_model, open_model, words
 from unica.cli.options import Drawing, Opening
 from unica.cli.progress import Progress, reporter
 from unica.files import check_folder
-from unica.image import contact_sheet, save_png, to_pil
+from unica.image import contact_sheet, save_animation, save_png, to_pil
 from unica.machine import peak_memory_mb
 from unica.model import Model
 from unica.provenance import key, overview, save_map
@@ -30,11 +31,20 @@ def _nothing(model: Model, frame: Frame) -> dict[str, float]:
     return {}
 
 
+@dataclass(frozen=True)
+class Loop:
+    """Finished pictures that belong together, in one file that moves."""
+
+    frames: int
+    suffix: str  # of ANIMATED
+    fps: float
+
+
 class Run:
     """One command. `arrange` turns what was typed into the task's words, and into options that say the same again."""
 
-    def __init__(self, name: str, opening: Opening, drawing: Drawing, note: Note) -> None:
-        self.name, self.opening, self.drawing, self.note = name, opening, drawing, note
+    def __init__(self, name: str, opening: Opening, drawing: Drawing, note: Note, loop: Loop | None) -> None:
+        self.name, self.opening, self.drawing, self.note, self.loop = name, opening, drawing, note, loop
         self.began = time.perf_counter()
         self.pictures: list[dict[str, Any]] = []  # a report on each one that is written
 
@@ -59,8 +69,8 @@ class Run:
 
     def _run(self, progress: Progress, images: list[Any] | None) -> dict[str, Any]:
         """Writes each picture and notes it; the report but for what is known only at the end."""
-        model, preview, size = self.model, None, (0, 0)
-        started = time.perf_counter()
+        model, preview, size, loop = self.model, None, (0, 0), self.loop
+        started, moving = time.perf_counter(), []
         for frame in self.frames:
             if preview is None:
                 preview = time.perf_counter() - self.began
@@ -69,7 +79,15 @@ class Run:
                 image = frame.image()
                 size = image.size
                 path = self.drawing.output / f"{self._stem}-{frame.seed}.png"
-                save_png(image, path, self._chunks(frame, size))
+                if loop is None:
+                    save_png(image, path, self._chunks(frame, size))
+                else:
+                    moving.append(image)
+                    if len(moving) < loop.frames:
+                        continue
+                    path = path.with_suffix(loop.suffix)
+                    save_animation(moving, path, loop.fps)
+                    moving = []
                 seconds = time.perf_counter() - started
                 started = time.perf_counter()
                 self.pictures.append({"path": str(path), "seed": frame.seed, "seconds": round(seconds, 3)})
@@ -145,7 +163,7 @@ class Run:
 
 def run(name: str, task: Task, opening: Opening, drawing: Drawing, arrange: Arrange, note: Note = _nothing) -> None:
     """Draw and save; report on stderr, and as JSON on stdout if asked to."""
-    run = Run(name, opening, drawing, note)
+    run = Run(name, opening, drawing, note, loop)
     with _interruptible(run.pictures):
         report = run.save(task, arrange)
     if drawing.json:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import unica
-from unica.cli.drawing import run
+from unica.cli.drawing import Loop, run
 from unica.cli.options import Drawing, Opening, Where
 from unica.cli.words import boxes, pair, polygons, puts
-from unica.image import Picture, save_png, to_pil
+from unica.errors import UnicaError
+from unica.image import ANIMATED, Picture, save_png, to_pil
 from unica.model import Model
 from unica.regions import Region, shown
 from unica.tasks.style import read
@@ -85,6 +86,17 @@ def tile(opening: Opening, drawing: Drawing, axis: str, **words: Any) -> None:
 
     words["axis"] = axis
     run("tile", unica.tile, opening, drawing, lambda model: (words, words), note)
+
+
+def animate(opening: Opening, drawing: Drawing, kind: str, fps: float, **words: Any) -> None:
+    suffix = f".{kind}"
+    if suffix not in ANIMATED:
+        raise UnicaError(f"format must be {', '.join(name[1:] for name in ANIMATED)}, not {kind}")
+    if not 0.1 <= fps <= 60:
+        raise UnicaError(f"fps must lie between 0.1 and 60, not {fps:g}")
+    typed = {**words, "format": kind, "fps": fps}
+    loop = Loop(words["frames"], suffix, fps)
+    run("animate", unica.animate, opening, drawing, lambda model: (words, typed), loop=loop)
 
 
 def _run(name: str, opening: Opening, drawing: Drawing, typed: dict[str, Any], **parsed: Any) -> None:

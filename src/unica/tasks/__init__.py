@@ -1,5 +1,6 @@
 """What a user can do with a model. Each task is a thin composition of levels, a starting picture and guides."""
 
+from unica.tasks.animate import animate
 from unica.tasks.edit import edit
 from unica.tasks.harmonize import harmonize
 from unica.tasks.inpaint import inpaint
@@ -17,6 +18,7 @@ __all__ = [
     "Frame",
     "Task",
     "analogy",
+    "animate",
     "edit",
     "harmonize",
     "inpaint",

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unica.diffusion import Guide, Level, State
+from unica.diffusion import Guide, Level, Noise, State, seeded
 from unica.errors import UnicaError
 from unica.image import resize
 from unica.model import Model
@@ -40,13 +40,14 @@ def draw_from(
     count: int,
     seed: int,
     guides: Callable[[Sequence[Level]], Sequence[Guide]] = lambda levels: (),
+    noise: Callable[[Sequence[int], torch.device], Noise] = seeded,
 ) -> Iterator[Frame]:
     """Runs that a picture enters; what is not to be drawn of it stays as it is."""
     some = entered(levels, strength)
     if not some:
         return _unchanged(model, start, levels[-1], count, seed)
     picture = resize(start.canvas(model.channels), some[0].size).to(model.device)
-    return draw(model, some, count, seed, start=picture, guides=lambda: guides(some), given=start)
+    return draw(model, some, count, seed, start=picture, guides=lambda: guides(some), given=start, noise=noise)
 
 
 def _unchanged(model: Model, start: Given, level: Level, count: int, seed: int) -> Iterator[Frame]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unica.diffusion import Denoiser, Guide, Level, State, cascade, guided, seeded
+from unica.diffusion import Denoiser, Guide, Level, Noise, State, cascade, guided, seeded
 from unica.errors import UnicaError
 from unica.image import to_pil
 from unica.model import Model
@@ -104,6 +105,7 @@ def draw(
     start: Float[Tensor, "1 c h w"] | None = None,
     guides: Callable[[], Sequence[Guide]] = tuple,
     given: Given | None = None,
+    noise: Callable[[Sequence[int], torch.device], Noise] = seeded,
 ) -> Iterator[Frame]:
     """Run the levels for `batch` pictures at a time. Picture i depends on seed + i alone; guides are made fresh for
     each run. What is given of the canvas stays as it is."""
@@ -120,7 +122,7 @@ def draw(
         begin = None if start is None else start.expand(len(seeds), -1, -1, -1)
         shape = (len(seeds), model.channels)
         work = 0.0
-        for state in cascade(guided(denoiser, *guides(), *keep), levels, seeded(seeds, model.device), shape, begin):
+        for state in cascade(guided(denoiser, *guides(), *keep), levels, noise(seeds, model.device), shape, begin):
             work += efforts[state.level][state.step - 1]
             fraction = work / total
             done = (first + fraction * len(seeds)) / count

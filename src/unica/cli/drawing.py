@@ -161,7 +161,15 @@ class Run:
             progress.say(f"{path} is {w0}x{h0}; working at {w}x{h} (--max-side {model.settings['max_side']})")
 
 
-def run(name: str, task: Task, opening: Opening, drawing: Drawing, arrange: Arrange, note: Note = _nothing) -> None:
+def run(
+    name: str,
+    task: Task,
+    opening: Opening,
+    drawing: Drawing,
+    arrange: Arrange,
+    note: Note = _nothing,
+    loop: Loop | None = None,
+) -> None:
     """Draw and save; report on stderr, and as JSON on stdout if asked to."""
     run = Run(name, opening, drawing, note, loop)
     with _interruptible(run.pictures):

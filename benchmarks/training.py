@@ -60,7 +60,7 @@ def speed(image: Path, images: int, rounds: int) -> None:
             wait()
             if turn:  # the first is a warm-up
                 kept.append(pixels / (time.perf_counter() - began) / 1e6)
-    table = Table("", "Mpixel/s", "ratio", title=f"a step of {images} pictures, dim 160, {DTYPE}")
+    table = Table("", "Mpixel/s", "ratio", title=f"a step of {images} pictures, {ENGINE}, {DTYPE}")
     first = sum(seconds["the authors' way"])
     for name, kept in seconds.items():
         table.add_row(name, f"{sum(kept) / len(kept):.4f}", f"{sum(kept) / first:.2f}")

@@ -148,6 +148,11 @@ def test_a_frame_knows_where_its_pixels_come_from(any_model: Model) -> None:
         assert (last.origins >= 0).all() and (last.origins < torch.tensor([48, 64])).all()
 
 
+def test_what_was_not_drawn_comes_from_somewhere_too(any_model: Model) -> None:
+    *_, last = unica.stream(unica.analogy, any_model, OTHER, strength=0.0)
+    assert last.origins is not None and last.origins.shape == (52, 60, 2) and (last.origins >= 0).all()
+
+
 BAD = [
     {},
     {"left": -1, "right": 4},

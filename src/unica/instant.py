@@ -16,7 +16,7 @@ from unica.diffusion import Axes, Denoiser, Level, upsample
 from unica.errors import UnicaError
 from unica.guides import Known
 from unica.image import Picture, load
-from unica.patches import Edges, PatchDenoiser, Recipe
+from unica.patches import Edges, PatchDenoiser, Recipe, match
 from unica.pyramid import Scale, Size, canvas_sizes, level_sizes, pyramid
 from unica.regions import Mask
 
@@ -84,7 +84,8 @@ class Instant:
         return height * width * rows * columns / 60
 
     def origins(self, x0: Float[Tensor, "c h w"], denoiser: Denoiser, row: int) -> Int[Tensor, "h w 2"]:
-        return cast(PatchDenoiser, denoiser).origins(row)
+        run = cast(PatchDenoiser, denoiser)
+        return run.origins(row) if run.began else match(x0, self.scales)
 
     def alpha(self, x0: Float[Tensor, "c h w"], denoiser: Denoiser, row: int) -> Float[Tensor, "1 h w"] | None:
         """The transparency that the pixels of the finished picture have where they come from."""

@@ -123,6 +123,10 @@ class PatchDenoiser:
         certain = torch.where(known[0, 0], (t / min(self.recipe.doubt, t)) ** 2, 1.0)
         return picture.to(x_t).where(known, x_t), certain
 
+    @property
+    def began(self) -> bool:
+        return all(memory.field is not None for memory in self._memories)
+
     def origins(self, picture: int = 0) -> Int[Tensor, "h w 2"]:
         """Where in the source each pixel of the latest estimate comes from: row and column."""
         return _known(self._memories[picture].field)

@@ -97,8 +97,8 @@ def sindiffusion_multi_scale() -> Plan:
 def sindiffusion_fast() -> Plan:
     """Good pictures after minutes of training; how it got its values is in docs/training.md.
 
-    At 128 pixels of height, on one core and two pictures: coherence 1.4 to 1.6 times the instant engine's after 5 minutes
-    and 1.3 after 15.
+    At 128 pixels of height, on one core and two pictures: coherence 1.4 to 1.6 times the instant engine's after 5
+    minutes and 1.3 after 15.
     """
     return _fast(
         engine="sindiffusion",

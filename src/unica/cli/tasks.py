@@ -22,9 +22,7 @@ def sample(
     opening: Opening, drawing: Drawing, size: str | None, stretch: str | None, tile: str, batch: int | None
 ) -> None:
     def arrange(model: Model) -> tuple[dict, dict]:
-        height, width = canvas(
-            model, pair(size, int, "--size", "512x256"), pair(stretch, float, "--stretch", "2x1")
-        )  # fmt: skip
+        height, width = canvas(model, _size(size), pair(stretch, float, "--stretch", "2x1"))
         words = {"size": (width, height), "tile": tile}
         return {**words, "batch": batch}, {**words, "size": f"{width}x{height}"}
 

@@ -30,6 +30,11 @@ class Given:
         """Nothing of it is to be drawn."""
         return not bool(self.share.any())
 
+    @property
+    def free(self) -> bool:
+        """All of it is to be drawn."""
+        return bool((self.share > 0).all())
+
     def around(self, drawn: Float[Tensor, "c h w"]) -> Float[Tensor, "c h w"]:
         """The drawn part, with what is given around it."""
         return _around(drawn, self.pixels, self.share)

@@ -109,7 +109,7 @@ def draw(
 ) -> Iterator[Frame]:
     """Run the levels for `batch` pictures at a time. Picture i depends on seed + i alone; guides are made fresh for
     each run. What is given of the canvas stays as it is."""
-    known = None if given is None else given.known(model)
+    known = None if given is None or given.free else given.known(model)
     keep = () if known is None else (known,)
     if keep or guides():  # with the noise of an x0 that is no more, errors would add up
         levels = [replace(level, update=replace(level.update, rederive=True)) for level in levels]

@@ -177,9 +177,9 @@ def test_margins_that_are_none(any_model: Model, words: dict) -> None:
 def test_there_must_be_a_picture_to_work_on(tmp_path: Path) -> None:
     small_model("sinddm", to_pil(scenery(48, 64)), steps=1).save(tmp_path / "x.unica", source=False)  # pyright: ignore
     model = unica.load(tmp_path / "x.unica")
-    for run in RUNS.values():
+    for name in ("outpaint", "inpaint", "region", "style", "edit", "retarget", "upscale"):
         with pytest.raises(UnicaError, match="without its source"):
-            run(model)
+            RUNS[name](model)
 
 
 COMMANDS = {
@@ -221,7 +221,7 @@ def test_commands_write_pictures_that_say_how_they_were_made(photo: Path, tmp_pa
 def test_strength_0_keeps_and_more_frees(any_model: Model) -> None:
     before = load(OTHER).pixels
     distances = []
-    for strength in (0.0, 0.3, 1.0):
+    for strength in (0.0, 0.2, 1.0):
         (drawn,) = unica.analogy(any_model, OTHER, strength=strength)
         distances.append((load(drawn).pixels - before).abs().mean().item())
     assert distances[0] == 0 < distances[1] < distances[2]
@@ -307,13 +307,18 @@ def test_retargeting_and_upscaling_have_the_asked_for_size(any_model: Model) -> 
     assert (small - any_model.picture.pixels).square().mean().sqrt() < 0.02
 
 
+def test_content_that_nothing_would_be_left_of() -> None:
+    model = unica.open(to_pil(scenery(300, 400)))
+    with pytest.raises(UnicaError, match="40x40 is too small"):
+        unica.style(model, to_pil(scenery(40, 40)))
+
+
 BAD_WORDS = [
     (lambda m: unica.region(m, []), "put"),
     (lambda m: unica.region(m, [((0, 0, 90, 9), (0, 0, 9, 9))]), "put"),
     (lambda m: unica.region(m, [((0, 0, 9, 9), (60, 0, 9, 9))]), "put"),
     (lambda m: unica.region(m, [PUT], eta=2.0), "eta"),
     (lambda m: unica.style(m, OTHER, strength=1.5), "strength"),
-    (lambda m: unica.style(m, Image.new("RGB", (200, 32)).resize((900, 32))), "content"),
     (lambda m: unica.paint(m, OTHER, coarse=0.0), "coarse"),
     (lambda m: unica.paint(m, OTHER, follow=2.0), "follow"),
     (lambda m: unica.edit(m), "move"),

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from unica.errors import UnicaError
 from unica.image import Picture, load, match_histogram
 from unica.model import Model
 from unica.tasks.entry import draw_from
-from unica.tasks.given import Given, foreign
-from unica.tasks.task import Frame, Task, canvas, check_run
+from unica.tasks.given import foreign
+from unica.tasks.task import Frame, Task, canvas, check_run, check_source
 
 Content = str | os.PathLike[str] | Any  # a path or a Pillow image
 
@@ -24,29 +25,25 @@ def _style(
     model: Model, content: Content, strength: float | None = None, count: int = 1, seed: int = 0
 ) -> Iterator[Frame]:
     """`content`, with the colours of the source, enters the run so late that its layout stays: by default on the finest
-    level or, where there is but one, in its second half."""
-    strength = _STYLE[model.engine] if strength is None else strength
-    return _redrawn(model, content, strength, True, count, seed)
+    level or, where there is but one, in its last fifth."""
+    return _redrawn(model, content, _STYLE[model.engine] if strength is None else strength, count, seed)
 
 
 def _analogy(
     model: Model, content: Content, strength: float | None = None, count: int = 1, seed: int = 0
 ) -> Iterator[Frame]:
-    """`content` enters the run so early that only its large shapes stay, and become what the source has there."""
-    strength = _ANALOGY[model.engine] if strength is None else strength
-    return _redrawn(model, content, strength, False, count, seed)
+    """`content`, with the colours of the source, enters the run so early that only its large shapes stay, and become
+    what the source has there."""
+    return _redrawn(model, content, _ANALOGY[model.engine] if strength is None else strength, count, seed)
 
 
-def _redrawn(
-    model: Model, content: Content, strength: float, recoloured: bool, count: int, seed: int
-) -> Iterator[Frame]:
+def _redrawn(model: Model, content: Content, strength: float, count: int, seed: int) -> Iterator[Frame]:
     check_run(count, seed)
+    check_source(model)  # whose colours are needed
     picture = read(model, content)
     start = foreign(picture, model)
-    if recoloured:
-        if not model.source:
-            raise UnicaError("this model was saved without its source: its colours are not known")
-        start = Given(match_histogram(start.pixels, model.picture.pixels), start.alpha, start.share, start.origins)
+    if strength > 0:
+        start = replace(start, pixels=match_histogram(start.pixels, model.picture.pixels))
     height, width = canvas(model, picture.size)
     return draw_from(model, start, model.levels((height, width)), strength, count, seed)
 

@@ -111,7 +111,7 @@ def draw(
     each run. What is given of the canvas stays as it is."""
     known = None if given is None or given.free else given.known(model)
     keep = () if known is None else (known,)
-    if keep or guides():  # with the noise of an x0 that is no more, errors would add up
+    if given is not None or guides():  # with the network's own noise, what is foreign to it would add up
         levels = [replace(level, update=replace(level.update, rederive=True)) for level in levels]
     efforts = [[model.work(level, t) for t in level.times[:-1]] for level in levels]
     total = sum(map(sum, efforts))

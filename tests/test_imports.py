@@ -46,7 +46,7 @@ ALLOWED = {
     "training": {"plan", "trained", "checkpoint", "sinddm", "networks", "diffusion", "image", "errors"},
     "presets": {"plan", "networks", "errors"},
     "session": {"training", "plan", "trained", "presets", "networks", "model", "devices", "image", "files", "errors"},
-    "tasks": {"model", "regions", "guides", "diffusion", "image", "schedule", "errors"},
+    "tasks": {"model", "regions", "pyramid", "guides", "diffusion", "image", "schedule", "errors"},
     "metrics": {"image", "patches", "errors"},
     "evaluation": {
         "metrics",

@@ -333,6 +333,7 @@ BAD_WORDS = [
     (lambda m: unica.animate(m, frames=1), "frames"),
     (lambda m: unica.animate(m, motion=0.0), "motion"),
     (lambda m: unica.animate(m, strength=-1.0), "strength"),
+    (lambda m: unica.harmonize(m, OTHER, HOLE, dilate=-1), "dilate"),
     (lambda m: unica.harmonize(m, OTHER, Region(mask=to_pil(scenery(20, 20)))), "mask"),
 ]
 

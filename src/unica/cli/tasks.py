@@ -13,7 +13,7 @@ from unica.errors import UnicaError
 from unica.image import ANIMATED, Picture, save_png, to_pil
 from unica.model import Model
 from unica.regions import Region, shown
-from unica.tasks.style import read
+from unica.tasks.entry import read
 from unica.tasks.task import canvas
 from unica.tasks.tile import seam
 

@@ -125,6 +125,7 @@ class PatchDenoiser:
 
     @property
     def began(self) -> bool:
+        """Whether anything has been searched yet."""
         return all(memory.field is not None for memory in self._memories)
 
     def origins(self, picture: int = 0) -> Int[Tensor, "h w 2"]:
@@ -160,7 +161,7 @@ class PatchDenoiser:
             memory.field = match(x, self.scales[: level.index + 1])
         elif memory.field.shape[:2] != level.size:
             coarser = self.scales[memory.level].size
-            memory.field = upscale(_known(memory.field), level.size, coarser, scale.size)
+            memory.field = upscale(memory.field, level.size, coarser, scale.size)
         keys = scale.pixels
         gamma = level.gamma(t)
         if gamma > 0:

@@ -8,8 +8,8 @@ from dataclasses import replace
 import torch
 
 from unica.errors import UnicaError
-from unica.image import resize
 from unica.model import Model
+from unica.pyramid import pyramid
 from unica.regions import Box, corners, grown
 from unica.tasks.given import Given, given
 from unica.tasks.region import Put
@@ -55,10 +55,12 @@ def _put(
     x, y, x_end, y_end = corners(place, source, option)
     size = (y_end - y, x_end - x)
     canvas, alpha, origins = onto.pixels.clone(), onto.alpha, onto.origins.clone()
-    canvas[:, y:y_end, x:x_end] = resize(source.pixels[None, :, top:bottom, left:right], size)[0].clamp(-1, 1)
-    if alpha is not None and source.alpha is not None:
+    clear = None if source.alpha is None else source.alpha[:, top:bottom, left:right]
+    (part,) = pyramid(source.pixels[:, top:bottom, left:right], clear, [size])
+    canvas[:, y:y_end, x:x_end] = part.pixels
+    if alpha is not None and part.alpha is not None:
         alpha = alpha.clone()
-        alpha[:, y:y_end, x:x_end] = resize(source.alpha[None, :, top:bottom, left:right], size, "bilinear")[0]
+        alpha[:, y:y_end, x:x_end] = part.alpha
     rows, columns = (
         (first + (torch.arange(now) + 0.5) * (last - first) / now).int()
         for now, first, last in zip(size, (top, left), (bottom, right))

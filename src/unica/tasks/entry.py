@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -11,11 +13,25 @@ from torch import Tensor
 
 from unica.diffusion import Guide, Level, Noise, State, seeded
 from unica.errors import UnicaError
-from unica.image import resize
+from unica.image import Picture, load, resize
 from unica.model import Model
 from unica.schedule import no_blur
 from unica.tasks.given import Given
 from unica.tasks.task import Frame, draw
+
+Content = str | os.PathLike[str] | Any  # a path or a Pillow image
+
+
+def read(model: Model, content: Content) -> Picture:
+    """A picture to work on with a model; its colours are as many as the model's, or can be."""
+    picture = load(content, model.settings.get("max_side"))
+    smallest = model.levels((picture.size[1], picture.size[0]))[0].size
+    if min(smallest) < 8:
+        width, height = picture.size
+        raise UnicaError(
+            f"content of {width}x{height} is too small: {smallest[1]}x{smallest[0]} would be left on the coarsest level"
+        )
+    return picture
 
 
 def entered(levels: Sequence[Level], strength: float) -> list[Level]:

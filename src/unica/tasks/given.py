@@ -121,9 +121,9 @@ def pasted(whole: Given, part: Given, rows: slice, columns: slice) -> Given:
     return Given(paste(whole.pixels, part.pixels), alpha, torch.zeros_like(whole.share), origins)
 
 
-def check_feather(feather: int) -> None:
-    if not 0 <= feather <= 256:
-        raise UnicaError(f"feather must lie between 0 and 256 pixels, not {feather}")
+def check_feather(pixels: int, word: str = "feather") -> None:
+    if not 0 <= pixels <= 256:
+        raise UnicaError(f"{word} must lie between 0 and 256 pixels, not {pixels}")
 
 
 def _around(drawn: Float[Tensor, "n h w"], given: Float[Tensor, "n h w"], share: Tensor) -> Float[Tensor, "n h w"]:

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from unica.model import Model
 from unica.regions import Region, grown
-from unica.tasks.entry import draw_from
+from unica.tasks.entry import Content, draw_from, read
 from unica.tasks.given import check_feather, foreign
-from unica.tasks.style import Content, read
 from unica.tasks.task import Frame, Task, canvas, check_run
 
 _STRENGTHS = {"instant": 0.25, "sinddm": 0.06, "sindiffusion": 0.15}
@@ -28,6 +27,7 @@ def _harmonize(
     replaces what was pasted, and `dilate` pixels around, and fades over `feather` more. The rest stays as it is."""
     check_run(count, seed)
     check_feather(feather)
+    check_feather(dilate, "dilate")
     strength = _STRENGTHS[model.engine] if strength is None else strength
     picture = read(model, content)
     start = foreign(picture, model, grown(where.on(picture), dilate), feather)

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from unica.errors import UnicaError
 from unica.guides import LowPass
 from unica.model import Model
-from unica.tasks.entry import draw_from
+from unica.tasks.entry import Content, draw_from, read
 from unica.tasks.given import foreign
-from unica.tasks.style import Content, read
 from unica.tasks.task import Frame, Task, canvas, check_run
 
 

@@ -11,9 +11,9 @@ from unica.errors import UnicaError
 from unica.guides import LowPass
 from unica.image import resize
 from unica.model import Model
-from unica.pyramid import Size
+from unica.pyramid import Size, pyramid
 from unica.tasks.entry import draw_from, entered
-from unica.tasks.given import Given, drawn_on, given
+from unica.tasks.given import Given, drawn_on
 from unica.tasks.task import Frame, Task, canvas, check_run, check_source, draw
 
 _STEP = 1.5  # by which a side grows at most from one level to the next
@@ -60,9 +60,8 @@ def _larger(levels: list[Level], wanted: Size) -> list[Level]:
 def _shrunk(model: Model, levels: list[Level], wanted: Size, count: int, seed: int) -> Iterator[Frame]:
     for frame in draw(model, levels, count, seed):
         if frame.last:
-            pixels = resize(frame.pixels[None], wanted, "bicubic")[0].clamp(-1, 1)
-            alpha = None if frame.alpha is None else resize(frame.alpha[None], wanted, "bilinear")[0].clamp(0, 1)
-            frame = frame.finished(drawn_on(pixels, alpha))
+            (scale,) = pyramid(frame.pixels, frame.alpha, [wanted])
+            frame = frame.finished(drawn_on(scale.pixels, scale.alpha))
         yield frame
 
 
@@ -111,10 +110,8 @@ def _projected(frame: Frame, model: Model) -> Frame:
 
 
 def _stretched(model: Model, wanted: Size) -> Given:
-    source = given(model.picture)
-    pixels = resize(source.pixels[None], wanted, "bicubic")[0].clamp(-1, 1)
-    alpha = None if source.alpha is None else resize(source.alpha[None], wanted, "bilinear")[0].clamp(0, 1)
-    return drawn_on(pixels, alpha, free=True)
+    (scale,) = pyramid(model.picture.pixels, model.picture.alpha, [wanted])
+    return drawn_on(scale.pixels, scale.alpha, free=True)
 
 
 objects, retarget, upscale = Task(_objects), Task(_retarget), Task(_upscale)

@@ -3,19 +3,14 @@ source's patches (`analogy`)."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
-from unica.errors import UnicaError
-from unica.image import Picture, load, match_histogram
+from unica.image import match_histogram
 from unica.model import Model
-from unica.tasks.entry import draw_from
+from unica.tasks.entry import Content, draw_from, read
 from unica.tasks.given import foreign
 from unica.tasks.task import Frame, Task, canvas, check_run, check_source
-
-Content = str | os.PathLike[str] | Any  # a path or a Pillow image
 
 _STYLE = {"instant": 0.4, "sinddm": 0.2, "sindiffusion": 0.2}
 _ANALOGY = {"instant": 0.7, "sinddm": 0.35, "sindiffusion": 0.35}
@@ -46,18 +41,6 @@ def _redrawn(model: Model, content: Content, strength: float, count: int, seed: 
         start = replace(start, pixels=match_histogram(start.pixels, model.picture.pixels))
     height, width = canvas(model, picture.size)
     return draw_from(model, start, model.levels((height, width)), strength, count, seed)
-
-
-def read(model: Model, content: Content) -> Picture:
-    """A picture to work on with a model; its colours are as many as the model's, or can be."""
-    picture = load(content, model.settings.get("max_side"))
-    smallest = model.levels((picture.size[1], picture.size[0]))[0].size
-    if min(smallest) < 8:
-        width, height = picture.size
-        raise UnicaError(
-            f"content of {width}x{height} is too small: {smallest[1]}x{smallest[0]} would be left on the coarsest level"
-        )
-    return picture
 
 
 style, analogy = Task(_style), Task(_analogy)

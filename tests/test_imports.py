@@ -115,7 +115,7 @@ def test_one_file_touches_each_heavy_library() -> None:
     assert users["torchvision"] == set()
     assert users["safetensors"] == {"checkpoint.py"}
     assert users["huggingface_hub"] == {"trained.py"}
-    assert users["typer"] == {"cli/app.py", "cli/options.py"}
+    assert users["typer"] == {"cli/app.py", "cli/commands.py", "cli/options.py"}
 
 
 def test_drawing_from_a_picture_loads_nothing_of_training() -> None:

@@ -2,6 +2,7 @@
 
     python benchmarks/speed.py exact      one picture against the exact denoiser in the published recipe
     python benchmarks/speed.py process    the whole command, import, first preview
+    python benchmarks/speed.py tasks      a whole process for each command that draws
     python benchmarks/speed.py outputs    seconds a megapixel for growing outputs of one 250-pixel source
     python benchmarks/speed.py sources    seconds a megapixel for growing sources at their own size
 
@@ -114,6 +115,40 @@ def process(image: Image.Image) -> Table:
     return table
 
 
+TASKS = {  # at 250x188
+    "sample": [],
+    "outpaint": ["--right", "60"],
+    "inpaint": ["--box", "20,20,80,100"],
+    "region": ["--put", "20,20,80,100@150,40"],
+    "harmonize": ["--content", "OTHER", "--box", "20,20,80,100"],
+    "style": ["--content", "OTHER"],
+    "analogy": ["--content", "OTHER"],
+    "paint": ["--content", "OTHER"],
+    "edit": ["--move", "20,20,80,100@150,40"],
+    "objects": ["--size-factor", "0.5"],
+    "retarget": ["--size", "150x188"],
+    "tile": [],
+    "mirror": [],
+    "upscale": [],
+    "animate": ["--frames", "24"],
+}
+
+
+def tasks(image: Image.Image) -> Table:
+    table = Table("command", "options", "seconds", title="whole processes, 250x188, one result")
+    with tempfile.TemporaryDirectory() as folder:
+        source, other = Path(folder) / "source.png", Path(folder) / "other.png"
+        image.resize((250, 188)).save(source)
+        image.resize((250, 188)).transpose(Image.Transpose.ROTATE_180).save(other)
+        for name, options in TASKS.items():
+            words = [str(other) if option == "OTHER" else option for option in options]
+            began = time.perf_counter()
+            command = [sys.executable, "-m", "unica", name, str(source), *words, "-n", "1", "-o", folder, "--quiet"]
+            subprocess.run(command, check=True)
+            table.add_row(name, " ".join(options), f"{time.perf_counter() - began:.1f}")
+    return table
+
+
 def _row(table: Table, name: str, model: Instant, pixels: int, **words: object) -> None:
     _, coarse, fine = timed(model, **words)
     mega = pixels / 1e6
@@ -166,7 +201,7 @@ def sources(image: Image.Image) -> Table:
     return table
 
 
-TABLES = {"exact": exact, "process": process, "outputs": outputs, "sources": sources}
+TABLES = {"exact": exact, "process": process, "tasks": tasks, "outputs": outputs, "sources": sources}
 
 
 def main() -> None:

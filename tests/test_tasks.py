@@ -10,6 +10,7 @@ import torch
 from conftest import scenery
 from engines import ENGINES, small_model
 from PIL import Image
+from torch import Tensor
 from torch.nn.functional import avg_pool2d
 from typer.testing import CliRunner
 
@@ -18,9 +19,11 @@ from unica import Region
 from unica.cli.app import app
 from unica.errors import UnicaError
 from unica.image import load, read_text, resize, to_pil
+from unica.metrics.patches import mean_patch_distance
 from unica.model import Model
 from unica.tasks.tile import seam
 
+EXAMPLES = Path(__file__).parents[1] / "examples/images"
 HOLE = Region(box=[(20, 10, 16, 24)])
 
 
@@ -243,6 +246,27 @@ def test_harmonizing_leaves_the_rest_alone(any_model: Model) -> None:
     assert changed[touched].any() and not changed[~touched].any()
 
 
+def test_harmonizing_moves_an_object_towards_the_scene(any_model: Model) -> None:
+    """In colour and in patches, while one still sees where it is."""
+    source, scene = any_model.picture.pixels, load(OTHER).pixels
+    rows, columns = torch.meshgrid(torch.arange(52), torch.arange(60), indexing="ij")
+    disk = ((rows - 16) ** 2 + (columns - 30) ** 2 < 81)[None]
+    magenta = torch.tensor([0.9, -0.9, 0.9])[:, None, None]
+    pasted = magenta.where(disk, scene)
+    (drawn,) = unica.harmonize(any_model, to_pil(pasted), Region(mask=to_pil(disk * 2.0 - 1)), dilate=2, feather=2)
+    after, near = load(drawn).pixels, (slice(None), slice(4, 28), slice(18, 42))
+
+    def strange(pixels: Tensor) -> float:
+        return mean_patch_distance(pixels[near][None], source[None], scales=(1.0,))
+
+    def off(pixels: Tensor) -> Tensor:
+        return (pixels[:, disk[0]].mean(1) - scene[:, disk[0]].mean(1)).norm()
+
+    assert strange(after) < 0.99 * strange(pasted) and off(after) < 0.99 * off(pasted)
+    changed = (after - scene).abs().mean(0)
+    assert changed[disk[0]].mean() > 2 * changed[near[1:]][~disk[0][near[1:]]].mean()
+
+
 def test_style_has_the_sources_colours_and_the_contents_layout(any_model: Model) -> None:
     (drawn,) = unica.style(any_model, OTHER, strength=0.1)
     pixels, source = load(drawn).pixels, any_model.picture.pixels
@@ -254,12 +278,27 @@ def test_style_has_the_sources_colours_and_the_contents_layout(any_model: Model)
 
 
 def test_an_edit_moves_and_leaves_the_rest(any_model: Model) -> None:
+    """What lands on another tone takes it: it differs from the original by a plane."""
     source = any_model.picture.pixels
     (drawn,) = unica.edit(any_model, move=[PUT], seam=2)
     pixels = load(drawn).pixels
-    assert torch.equal(pixels[:, 12:28, 42:58], source[:, 7:23, 7:23])
+    shift = (pixels[:, 12:28, 42:58] - source[:, 7:23, 7:23])[:, :, 8:]  # without the dots, which clip
+    assert shift.diff(dim=-1).diff(dim=-1).abs().max() < 0.03
     assert (pixels[:, 5:25, 5:25] != source[:, 5:25, 5:25]).any()
     assert torch.equal(pixels[:, 36:], source[:, 36:])
+
+
+def test_a_scaled_copy_with_transparency(any_model: Model) -> None:
+    """Half of what is copied cannot be seen; so it is where it lands, twice as large."""
+    alpha = torch.ones(1, 48, 64)
+    alpha[:, 10:20, 10:15] = 0
+    model = unica.open(to_pil(scenery(48, 64), alpha))
+    (drawn,) = unica.edit(model, copy=[((10, 10, 10, 10), (30, 20, 20, 20))], seam=0)
+    after = load(drawn)
+    assert after.alpha is not None and after.size == (64, 48)
+    assert after.alpha[:, 21:39, 31:39].max() < 0.1 and after.alpha[:, 21:39, 41:49].min() > 0.9
+    kept = ~Region(box=[(30, 20, 20, 20)]).on(model.picture)
+    assert torch.equal(after.alpha * kept, load(to_pil(scenery(48, 64), alpha)).alpha * kept)
 
 
 def test_mirrors_are_mirrors(any_model: Model) -> None:
@@ -279,6 +318,42 @@ def test_tiles_have_no_seam(any_model: Model) -> None:
 def test_objects_of_any_size_on_any_canvas(any_model: Model, factor: float, size: tuple[int, int] | None) -> None:
     (drawn,) = unica.objects(any_model, factor, size)
     assert drawn.size == (size or (64, 48)) and load(drawn).pixels.std() > 0.05
+
+
+def test_objects_are_as_large_as_asked() -> None:
+    """As their autocorrelation says."""
+    model = unica.open(to_pil(clouds(40, 48)))
+    small, same, large = (reach(load(unica.objects(model, factor)[0]).pixels) for factor in (0.6, 1.0, 1.6))
+    assert 0.45 < small / same < 0.8 and 1.2 < large / same < 2.0
+
+
+def clouds(height: int, width: int, size: float = 2.0) -> Tensor:
+    """Smooth noise on a torus, of things of one size. "c h w" in [-1, 1]."""
+    noise = torch.fft.rfft2(torch.randn(3, height, width, generator=torch.Generator().manual_seed(0)))
+    y, x = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None]
+    smooth = torch.fft.irfft2(noise * torch.exp(-2 * (torch.pi * size) ** 2 * (y**2 + x**2)), s=(height, width))
+    return (smooth / smooth.std() * 0.5).clamp(-1, 1)
+
+
+def reach(pixels: Tensor) -> float:
+    """Pixels over which the autocorrelation falls to a half."""
+    spectrum = torch.fft.rfft2(pixels - pixels.mean((1, 2), keepdim=True)).abs() ** 2
+    seen = torch.fft.irfft2(spectrum, s=pixels.shape[-2:]).mean(0)
+    lags = []
+    for row in (seen[0] / seen[0, 0], seen[:, 0] / seen[0, 0]):
+        k = int((row < 0.5).nonzero()[0])
+        lags.append(k - 1 + float((row[k - 1] - 0.5) / (row[k - 1] - row[k])))
+    return sum(lags) / 2
+
+
+def test_retargeting_keeps_more_than_a_new_picture_does() -> None:
+    picture = Image.open(EXAMPLES / "harvest.jpg").resize((100, 72))
+    model = unica.open(picture)
+
+    def left_out(drawn: list[Image.Image]) -> float:
+        return mean_patch_distance(model.picture.pixels[None], load(drawn[0]).pixels[None], scales=(0.5,))
+
+    assert left_out(unica.retarget(model, (65, 72))) < 0.85 * left_out(unica.sample(model, size=(65, 72)))
 
 
 def test_a_loop_has_no_jump(any_model: Model) -> None:

@@ -14,6 +14,7 @@ from unica.regions import Box, corners, grown
 from unica.tasks.given import Given, given
 from unica.tasks.region import Put
 from unica.tasks.task import Frame, Task, check_run, check_source, draw
+from unica.tone import adapted
 
 
 def _edit(
@@ -25,8 +26,9 @@ def _edit(
     count: int = 1,
     seed: int = 0,
 ) -> Iterator[Frame]:
-    """Boxes in pixels of the picture as its file has it; what lands on another size is scaled. Erased and vacated boxes
-    are drawn anew, and `seam` pixels on both sides of the border of what was put somewhere."""
+    """Boxes in pixels of the picture as its file has it; what lands on another size is scaled, and takes the tone of
+    the ground there. Erased and vacated boxes are drawn anew, and `seam` pixels on both sides of the border of what was
+    put somewhere."""
     check_run(count, seed)
     check_source(model)
     if not (move or copy or erase):
@@ -69,6 +71,8 @@ def _put(
     inside = torch.zeros_like(free)
     inside[:, y:y_end, x:x_end] = True
     border = grown(inside, seam) & grown(~inside, seam)
+    known = ~free if onto.alpha is None else ~free & (onto.alpha > 0)
+    canvas = adapted(canvas, onto.pixels, inside, known)
     return Given(canvas, alpha, onto.share, origins), (free & ~inside) | border
 
 

@@ -65,7 +65,7 @@ def _shrunk(model: Model, levels: list[Level], wanted: Size, count: int, seed: i
         yield frame
 
 
-_RETARGET = {"instant": 0.9, "sinddm": 0.9, "sindiffusion": 0.8}
+_RETARGET = {"instant": 0.85, "sinddm": 0.9, "sindiffusion": 0.8}
 
 
 def _retarget(

@@ -30,17 +30,27 @@ def adapted(
         return pixels
     everywhere = inside[0].nonzero()
     middle, size = everywhere.float().mean(0), everywhere.float().std().clamp_min(1)
-    known_at, weight = _plane((places - middle) / size), torch.ones(len(places), 1)
-    for _ in range(_ROUNDS):  # iteratively reweighted least squares
-        normal = known_at.T @ (weight * known_at) + 1e-3 * weight.sum() * torch.eye(3)
-        slopes = torch.linalg.solve(normal, known_at.T @ (weight * difference))
-        error = (difference - known_at @ slopes).norm(dim=1, keepdim=True)
-        weight = 1 / error.clamp_min(0.02)
+    at = _plane((places - middle) / size)
+    slopes, error = _fitted(at, difference)
     agreed = torch.exp(-0.5 * (error / _ALIKE) ** 2).mean()
     share = ((agreed - _AGREED[0]) / (_AGREED[1] - _AGREED[0])).clamp(0, 1)
     out = pixels.clone()
     out[:, inside[0]] += share * (_plane((everywhere - middle) / size) @ slopes).T
     return out.clamp(-1, 1)
+
+
+def _fitted(
+    at: Float[Tensor, "n k"], values: Float[Tensor, "n c"]
+) -> tuple[Float[Tensor, "k c"], Float[Tensor, "n 1"]]:
+    """A linear fit of least absolute deviations, by iteratively reweighted least squares, and how far off it is."""
+    error = torch.ones(len(at), 1)
+    slopes = torch.zeros(at.shape[1], values.shape[1])
+    for _ in range(_ROUNDS):
+        weight = 1 / error.clamp_min(0.02)
+        normal = at.T @ (weight * at) + 1e-3 * weight.sum() * torch.eye(at.shape[1])
+        slopes = torch.linalg.solve(normal, at.T @ (weight * values))
+        error = (values - at @ slopes).norm(dim=1, keepdim=True)
+    return slopes, error
 
 
 def _plane(at: Float[Tensor, "n 2"]) -> Float[Tensor, "n 3"]:

@@ -25,7 +25,7 @@ ALLOWED = {
     "devices": {"errors"},
     "networks": set(),
     "muon": set(),
-    "guides": {"diffusion", "image", "pyramid"},
+    "guides": {"diffusion", "image", "pyramid", "errors"},
     "patches": {"guides", "diffusion", "schedule", "image", "pyramid"},
     "windows": {"diffusion"},
     "model": {"guides", "regions", "pyramid", "diffusion", "image"},
@@ -108,19 +108,21 @@ def test_one_file_touches_each_heavy_library() -> None:
         library: {
             str(path.relative_to(PACKAGE)) for path in FILES if any(n.split(".")[0] == library for n in imports(path))
         }
-        for library in ("PIL", "numba", "torchvision", "typer", "safetensors", "huggingface_hub")
+        for library in ("PIL", "numba", "torchvision", "typer", "safetensors", "huggingface_hub", "transformers")
     }
     assert users["PIL"] == {"image.py"}
     assert users["numba"] == {"patches/kernels.py"}
     assert users["torchvision"] == set()
     assert users["safetensors"] == {"checkpoint.py"}
     assert users["huggingface_hub"] == {"trained.py"}
+    assert users["transformers"] == {"guides/clip.py"}
     assert users["typer"] == {"cli/app.py", "cli/commands.py", "cli/options.py"}
 
 
 def test_drawing_from_a_picture_loads_nothing_of_training() -> None:
-    code = "import sys, unica.cli.drawing, unica.tasks, unica.instant; print([m for m in ('huggingface_hub.hub_mixin',"
-    code += " 'safetensors.torch', 'unica.trained', 'unica.session') if m in sys.modules])"
+    code = "import sys, unica.cli.drawing, unica.tasks, unica.instant, unica.guides.clip;"
+    code += " print([m for m in ('huggingface_hub.hub_mixin', 'safetensors.torch', 'transformers', 'unica.trained',"
+    code += " 'unica.session') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 

@@ -1,0 +1,208 @@
+"""CLIP as a score, with a network of random weights that is made here. No test needs to reach the hub."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from unica.errors import UnicaError
+from unica.guides import clip as guide
+from unica.guides.clip import GENERAL, REGION, Clip, Prompt, load
+
+SIDE = 16
+LETTERS = [chr(code) for code in range(33, 127)]
+SPECIAL = ["<|startoftext|>", "<|endoftext|>"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CLIP model that reads letter by letter."""
+    transformers = pytest.importorskip("transformers", reason="the extra `text` is not installed")
+    path = tmp_path_factory.mktemp("clip")
+    words = [*LETTERS, *(letter + "</w>" for letter in LETTERS), *SPECIAL]
+    ends = {"bos_token_id": len(words) - 2, "eos_token_id": len(words) - 1, "pad_token_id": len(words) - 1}
+    small = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = transformers.CLIPConfig(
+        text_config={**small, "vocab_size": len(words), **ends},
+        vision_config={**small, "image_size": SIDE, "patch_size": 4},
+        projection_dim=8,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        transformers.CLIPModel(config).save_pretrained(path)
+    (path / "vocab.json").write_text(json.dumps({word: i for i, word in enumerate(words)}))
+    (path / "merges.txt").write_text("#version: 0.2\n")
+    marks = {"bos_token": SPECIAL[0], "eos_token": SPECIAL[1], "unk_token": SPECIAL[1], "pad_token": SPECIAL[1]}
+    told = {"tokenizer_class": "CLIPTokenizer", "model_max_length": 77, **marks}
+    (path / "tokenizer_config.json").write_text(json.dumps(told))
+    (path / "preprocessor_config.json").write_text(json.dumps({"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2] * 3}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def clip(folder: Path) -> Clip:
+    return load(str(folder))
+
+
+@pytest.fixture
+def changed(folder: Path, tmp_path: Path) -> Callable[..., Path]:
+    """The model with files that are other, or that are not there."""
+
+    def change(**files: str | None) -> Path:
+        copy = shutil.copytree(folder, tmp_path / "copy", dirs_exist_ok=True)
+        for name, text in files.items():
+            (path,) = copy.glob(f"{name}.*")
+            path.unlink() if text is None else path.write_text(text)
+        return copy
+
+    return change
+
+
+def noise(*shape: int) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0))
+
+
+def by_hand(clip: Clip, picture: Tensor, text: str) -> Tensor:
+    def vector(features: object) -> Tensor:  # those of transformers 5 come in an object
+        return features if isinstance(features, Tensor) else features.pooler_output  # type: ignore
+
+    mean, std = torch.tensor([0.5, 0.4, 0.3]).view(3, 1, 1), 0.2
+    seen = vector(clip.network.get_image_features(pixel_values=(picture - mean) / std))
+    read = vector(clip.network.get_text_features(**clip.tokenizer([text], return_tensors="pt")))
+    return F.cosine_similarity(seen, read)
+
+
+def test_one_view_is_the_cosine(clip: Clip) -> None:
+    pictures = noise(2, 3, SIDE, SIDE)
+    score = clip.score([Prompt("a tree")], ["{}"], views=1, seeds=[0, 1])
+    assert torch.allclose(score(pictures), by_hand(clip, pictures, "a tree"), atol=1e-6)
+
+
+def test_it_is_the_mean_over_templates_and_prompts(clip: Clip) -> None:
+    picture = noise(1, 3, SIDE, SIDE)
+    prompts = [Prompt("fire", 3), Prompt("snow", -1)]
+    fire, snow = (torch.stack([by_hand(clip, picture, t.format(w)) for t in REGION]).mean() for w in ("fire", "snow"))
+    assert torch.allclose(clip.score(prompts, REGION, views=1)(picture), (3 * fire - snow) / 4, atol=1e-6)
+    twice = [Prompt(prompt.text, 2 * prompt.weight) for prompt in prompts]
+    assert torch.allclose(clip.score(prompts)(picture), clip.score(twice)(picture), atol=1e-6)
+    away = clip.score([Prompt("fire", -1)])(picture)
+    assert torch.allclose(away, -clip.score([Prompt("fire")])(picture), atol=1e-6)
+
+
+@pytest.mark.parametrize("weight", (1.0, -1.0))
+def test_climbing_it_helps(clip: Clip, weight: float) -> None:
+    """The gradient is the picture's alone, reaches all of it, and leads up, as a fresh look at the result tells."""
+    picture = noise(1, 3, 20, 30)
+    score, judge = (clip.score([Prompt("a tree", weight)], views=8, seeds=[seed]) for seed in (0, 9))
+    before = judge(picture)
+    for step in range(10):
+        picture.requires_grad_()
+        (gradient,) = torch.autograd.grad(score(picture).sum(), picture)
+        assert step or (gradient.abs().sum(1) > 0).all()
+        picture = (picture + gradient / gradient.abs().max() * 0.05).detach().clamp(0, 1)
+    assert judge(picture) > before + 0.01
+    assert all(not p.requires_grad and p.dtype == torch.float32 for p in clip.network.parameters())
+
+
+def test_a_score_remembers_and_each_picture_has_its_own_seed(clip: Clip) -> None:
+    pictures, prompts = noise(2, 3, 20, 30), [Prompt("a tree")]
+    both = clip.score(prompts, views=4, seeds=[3, 4])
+    first, second = both(pictures), both(pictures)
+    assert not torch.equal(first, second)
+    assert torch.allclose(first, clip.score(prompts, views=4, seeds=[3, 4])(pictures), atol=1e-6)
+    alone = torch.cat([clip.score(prompts, views=4, seeds=[3 + i])(pictures[i : i + 1]) for i in range(2)])
+    assert torch.allclose(first, alone, atol=1e-6)
+
+
+def test_few_views_at_a_time_change_nothing(clip: Clip) -> None:
+    picture = noise(2, 1, 20, 30).requires_grad_()
+    results = []
+    for together in (64, 3):
+        score = clip.score([Prompt("a tree")], views=4, seeds=[0, 1], together=together)(picture)
+        results.append((score, torch.autograd.grad(score.sum(), picture)[0]))
+    for one, other in zip(*results):
+        assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_what_the_files_say_is_used(clip: Clip, changed: Callable[..., Path]) -> None:
+    assert clip.side == SIDE and clip.limit == 77
+    assert clip.mean.flatten().tolist() == pytest.approx([0.5, 0.4, 0.3])
+    plain = load(str(changed(preprocessor_config=None)))
+    assert plain.mean.flatten().tolist() == pytest.approx(guide.MEAN) and plain.std[2] == pytest.approx(guide.STD[2])
+
+
+def test_loading_says_nothing(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    from transformers.utils import logging
+
+    before = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    load(str(folder))
+    assert "".join(capfd.readouterr()) == ""
+    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
+
+
+def test_templates_are_those_of_the_papers() -> None:
+    assert len(GENERAL) == len(set(GENERAL)) == 14 and len(REGION) == len(set(REGION)) == 26
+    assert all(template.count("{}") == 1 for template in GENERAL + REGION)
+
+
+def refused(make: Callable[[], object], *words: str) -> None:
+    with pytest.raises(UnicaError) as raised:
+        make()
+    assert all(word in str(raised.value) for word in words), raised.value
+    assert "\n" not in str(raised.value)
+
+
+def test_prompts_that_make_no_sense_are_refused(clip: Clip) -> None:
+    refused(lambda: Prompt("  "), "empty")
+    refused(lambda: Prompt("a tree", float("nan")), "a tree", "nan")
+    refused(lambda: clip.score([]), "no prompt")
+    refused(lambda: clip.score([Prompt("a tree", 0), Prompt("a dog", 0)]), "weight 0")
+    tokens = 2 + 50 + len("ahighqualityimageof.")
+    clip.score([Prompt("x" * 55)])
+    refused(lambda: clip.score([Prompt("x" * 50 + " y" * 30)]), f"{tokens + 30} tokens", "77")
+
+
+def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    refused(load, "transformers", "pip install 'unica[text]'")
+
+
+@pytest.mark.parametrize("name", ("/no/such/folder", "./none", "no/such/folder", __file__))
+def test_what_is_no_name_is_not_looked_for(name: str) -> None:
+    refused(lambda: load(name), name, "no folder", guide.DEFAULT)
+
+
+@pytest.mark.parametrize("name", (guide.DEFAULT, "no-such-model"))
+def test_without_the_hub(folder: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    refused(lambda: load(name), name, "Hugging Face hub", f"hf download {name} --local-dir DIR", "--clip DIR")
+
+
+def test_folders_that_are_no_models_are_refused(changed: Callable[..., Path], tmp_path: Path) -> None:
+    refused(lambda: load(str(tmp_path)), "no config.json, no model.safetensors, no tok", "hf download open")
+    refused(lambda: load(str(changed(vocab=None))), "it has no tokenizer.json;", "--clip DIR")
+    refused(lambda: load(str(changed(model=None))), "no model.safetensors")
+    refused(lambda: load(str(changed(model="half"))), "cannot be read")
+    refused(lambda: load(str(changed(config="half"))), "cannot be read", "--clip DIR")
+
+
+def test_other_models_are_refused(changed: Callable[..., Path], folder: Path) -> None:
+    refused(lambda: load(str(changed(config='{"model_type": "bert"}'))), "not a CLIP model", "bert", guide.DEFAULT)
+    config = json.loads((folder / "config.json").read_text())
+    config["vision_config"]["num_hidden_layers"] = 3
+    refused(lambda: load(str(changed(config=json.dumps(config)))), "damaged")
+    config["vision_config"].update(num_hidden_layers=2, intermediate_size=48)
+    refused(lambda: load(str(changed(config=json.dumps(config)))), "damaged")
+    words = json.loads((folder / "vocab.json").read_text()) | {"one-more": 190}
+    refused(lambda: load(str(changed(vocab=json.dumps(words)))), "damaged", "tokenizer")

@@ -365,9 +365,48 @@ def test_a_loop_has_no_jump(any_model: Model) -> None:
     assert steps[0] <= 1.5 * steps[1:].max()
 
 
+def test_pictures_between_are_dissolved() -> None:
+    """On the line from one that is drawn to the next."""
+    model = unica.open(to_pil(scenery(32, 40)))
+    words = {"motion": 0.5, "strength": 1.0}
+    drawn = [load(p).pixels for p in unica.animate(model, frames=2, between=0, **words)]
+    loop = [load(p).pixels for p in unica.animate(model, frames=8, between=3, **words)]
+    assert len(loop) == 8 and torch.equal(loop[0], drawn[0]) and torch.equal(loop[4], drawn[1])
+    for number, share in ((1, 0.25), (3, 0.75), (6, 0.5)):
+        begin, end = (drawn[0], drawn[1]) if number < 4 else (drawn[1], drawn[0])
+        assert torch.allclose(loop[number], begin.lerp(end, share), atol=0.01)
+    assert len(unica.animate(model, frames=7, between=2, **words)) == 7
+
+
+def test_what_cannot_be_seen_does_not_dissolve_into_what_can() -> None:
+    alpha = torch.ones(1, 32, 32)
+    alpha[:, :, :16] = 0
+    pixels = scenery(32, 32)
+    pixels[:, :, :16] = 1.0
+    pixels[:, :, 16:] = -1.0
+    model = unica.open(to_pil(pixels, alpha))
+    for picture in unica.animate(model, frames=4, between=1, motion=2.0, strength=1.0):
+        drawn = load(picture)
+        assert drawn.alpha is not None and drawn.pixels[:, drawn.alpha[0] > 0].max() < -0.9
+
+
 @pytest.mark.parametrize("kind", ["gif", "webp", "png"])
 def test_loops_are_one_file_that_moves(photo: Path, tmp_path: Path, kind: str) -> None:
-    words = ["animate", str(photo), "--frames", "3", "--strength", "1", "--format", kind, "-q", "-o", str(tmp_path)]
+    words = [
+        "animate",
+        str(photo),
+        "--frames",
+        "3",
+        "--between",
+        "0",
+        "--strength",
+        "1",
+        "--format",
+        kind,
+        "-q",
+        "-o",
+        str(tmp_path),
+    ]
     result = CliRunner().invoke(app, words, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     moving = Image.open(tmp_path / f"photo-animate-0.{kind}")
@@ -408,6 +447,7 @@ BAD_WORDS = [
     (lambda m: unica.animate(m, frames=1), "frames"),
     (lambda m: unica.animate(m, motion=0.0), "motion"),
     (lambda m: unica.animate(m, strength=-1.0), "strength"),
+    (lambda m: unica.animate(m, between=-1), "between"),
     (lambda m: unica.harmonize(m, OTHER, HOLE, dilate=-1), "dilate"),
     (lambda m: unica.harmonize(m, OTHER, Region(mask=to_pil(scenery(20, 20)))), "mask"),
 ]

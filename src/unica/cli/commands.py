@@ -224,13 +224,14 @@ def animate(
     frames: Annotated[int, typer.Option(metavar="N", help="Pictures of the loop.")] = 24,
     motion: Annotated[float, typer.Option(metavar="F", help="How far it moves.")] = 0.3,
     strength: Annotated[Optional[float], _STRENGTH] = None,  # noqa: UP045
+    between: Annotated[Optional[int], typer.Option(metavar="N", help="Dissolved between two that are drawn.")] = None,  # noqa: UP045
     format: Annotated[str, typer.Option(help="gif, webp or png.")] = "gif",
     fps: Annotated[float, typer.Option(metavar="F", help="Pictures a second.")] = 12,
 ) -> None:
     """A short loop in which the picture moves a little."""
     from unica.cli import tasks
 
-    tasks.animate(opening, drawing, format, fps, frames=frames, motion=motion, strength=strength)
+    tasks.animate(opening, drawing, format, fps, frames=frames, motion=motion, strength=strength, between=between)
 
 
 COMMANDS = (

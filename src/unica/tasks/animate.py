@@ -18,6 +18,7 @@ from unica.tasks.task import Frame, Task, check_run, check_source
 
 LARGEST = 1000  # pictures of a loop
 _STRENGTHS = {"instant": 0.93, "sinddm": 0.6, "sindiffusion": 0.6}
+_BETWEEN = {"instant": 3, "sinddm": 0, "sindiffusion": 0}  # patches jump, what a network draws does not
 _FAR = 2**40  # between the seeds of a loop's three noises
 
 
@@ -26,29 +27,69 @@ def _animate(
     frames: int = 24,
     motion: float = 0.3,
     strength: float | None = None,
+    between: int | None = None,
     count: int = 1,
     seed: int = 0,
 ) -> Iterator[Frame]:
     """`frames` pictures of a loop, `count` loops one after the other. The source enters every run; its noise walks in a
-    circle of radius `motion` around one that stays."""
+    circle of radius `motion` around one that stays. `between` two pictures that are drawn, so many dissolve one into
+    the other."""
     check_run(count, seed)
     check_source(model)
     strength = _STRENGTHS[model.engine] if strength is None else strength
+    between = _BETWEEN[model.engine] if between is None else between
     if not 2 <= frames <= LARGEST:
         raise UnicaError(f"frames must lie between 2 and {LARGEST}, not {frames}")
     if not 0 < motion <= 10:
         raise UnicaError(f"motion must lie above 0 and not above 10, not {motion:g}")
+    if not 0 <= between <= LARGEST:
+        raise UnicaError(f"between must lie between 0 and {LARGEST}, not {between}")
     source = given(model.picture)
     start = drawn_on(source.pixels, source.alpha, free=True)
     width, height = model.picture.size
     levels = model.levels((height, width))
     entered(levels, strength)  # one that is none is refused now
+    keys = max(round(frames / (between + 1)), 2)
     return (
-        replace(frame, index=index, done=(index + (number + frame.fraction) / frames) / count)
+        replace(frame, index=index)
         for index in range(count)
-        for number in range(frames)
-        for frame in draw_from(model, start, levels, strength, 1, seed + index, noise=_circle(number / frames, motion))
+        for frame in _dissolving(
+            (
+                replace(frame, done=(index + (key + frame.fraction) / keys) / count)
+                for key in range(keys)
+                for frame in draw_from(
+                    model, start, levels, strength, 1, seed + index, noise=_circle(key / keys, motion)
+                )
+            ),
+            keys,
+            frames,
+        )
     )
+
+
+def _dissolving(drawn: Iterator[Frame], keys: int, frames: int) -> Iterator[Frame]:
+    """All pictures of a loop, in order, of some that are drawn at even distances."""
+    at = [keys * number / frames for number in range(frames)]  # in keys
+    finished: list[Frame] = []
+    for frame in drawn:
+        if not frame.last:
+            yield frame
+            continue
+        finished.append(frame)
+        last = len(finished) - 1
+        yield from (_mixed(finished[last - 1], frame, 1 + t - last) for t in at if last - 1 < t <= last)
+    yield from (_mixed(finished[-1], finished[0], 1 + t - keys) for t in at if t > keys - 1)
+
+
+def _mixed(a: Frame, b: Frame, share: float) -> Frame:
+    """Between two finished pictures; what cannot be seen has no colour to give."""
+    if share == 1:
+        return b
+    if a.alpha is None or b.alpha is None:
+        return b.finished(drawn_on(a.pixels.lerp(b.pixels, share), None))
+    first, second = (1 - share) * a.alpha, share * b.alpha
+    alpha = first + second
+    return b.finished(drawn_on((first * a.pixels + second * b.pixels) / alpha.clamp_min(1e-6), alpha))
 
 
 def _circle(turn: float, radius: float) -> Callable[[Sequence[int], torch.device], Noise]:

@@ -411,6 +411,8 @@ def test_loops_are_one_file_that_moves(photo: Path, tmp_path: Path, kind: str) -
     assert result.exit_code == 0, result.output
     moving = Image.open(tmp_path / f"photo-animate-0.{kind}")
     assert moving.n_frames == 3 and moving.size == (40, 32)  # pyright: ignore[reportAttributeAccessIssue]
+    made = read_text(tmp_path / f"photo-animate-0.{kind}")
+    assert made["unica:task"] == "animate" and f"--format {kind}" in made["unica:command"]
 
 
 def test_retargeting_and_upscaling_have_the_asked_for_size(any_model: Model) -> None:

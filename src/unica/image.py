@@ -6,6 +6,7 @@ returns gray or sRGB the right way up; whatever is wrong with it is a `UnicaErro
 
 import base64
 import io
+import json
 import os
 import re
 import struct
@@ -40,6 +41,7 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "JPEG2000", "PP
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".gif", ".bmp", ".jp2", ".ppm", ".pgm")
 
+_DESCRIPTION = 0x010E  # in EXIF
 ANIMATED = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
 _MOVING: dict[str, dict[str, Any]] = {"GIF": {"disposal": 2}, "WEBP": {"quality": 90, "method": 4}, "PNG": {}}
 
@@ -121,23 +123,39 @@ def to_pil(pixels: Float[Tensor, "c h w"], alpha: Float[Tensor, "1 h w"] | None 
 
 def save_png(image: Image.Image, path: str | os.PathLike[str], text: Mapping[str, str] = {}) -> None:
     """Writes a PNG with its text chunks, in their order: the whole file or, whatever happens, none of it."""
-    chunks = PngInfo()
-    for key, value in text.items():
-        # A file name that is not UTF-8 reaches Python with lone surrogates, which no text chunk can hold.
-        chunks.add_text(key, value.encode("utf-8", "replace").decode())
     with _writing(Path(path)) as file:
-        image.save(file, "PNG", pnginfo=chunks)
+        image.save(file, "PNG", **_told("PNG", text))
 
 
-def save_animation(images: Sequence[Image.Image], path: str | os.PathLike[str], fps: float = 12) -> None:
-    """Writes pictures as one that moves, without end: GIF, WebP or PNG, by the name; whole or not at all."""
+def save_animation(
+    images: Sequence[Image.Image], path: str | os.PathLike[str], fps: float = 12, text: Mapping[str, str] = {}
+) -> None:
+    """Writes pictures as one that moves, without end, and its text: GIF, WebP or PNG, by the name; whole or not at
+    all."""
     path = Path(path)
     form = ANIMATED.get(path.suffix.lower())
     if form is None:
         raise UnicaError(f"{path} must end in {', '.join(ANIMATED)}: nothing else moves here")
     first, *rest = images
     with _writing(path) as file:
-        first.save(file, form, save_all=True, append_images=rest, duration=round(1000 / fps), loop=0, **_MOVING[form])
+        options = {**_MOVING[form], **_told(form, text)}
+        first.save(file, form, save_all=True, append_images=rest, duration=round(1000 / fps), loop=0, **options)
+
+
+def _told(form: str, text: Mapping[str, str]) -> dict[str, Any]:
+    """What makes Pillow write a text: PNG has chunks for it, others take all of it as one description."""
+    # A file name that is not UTF-8 reaches Python with lone surrogates, which no text chunk can hold.
+    text = {key: value.encode("utf-8", "replace").decode() for key, value in text.items()}
+    if form == "PNG":
+        chunks = PngInfo()
+        for key, value in text.items():
+            chunks.add_text(key, value)
+        return {"pnginfo": chunks}
+    if form == "GIF":
+        return {"comment": json.dumps(text).encode()}
+    exif = Image.Exif()
+    exif[_DESCRIPTION] = json.dumps(text)
+    return {"exif": exif}
 
 
 def save_rgb16(planes: Int[Tensor, "3 h w"], path: str | os.PathLike[str]) -> None:
@@ -163,11 +181,17 @@ def data_uri(image: Image.Image, longest: int) -> str:
 
 
 def read_text(path: str | os.PathLike[str]) -> dict[str, str]:
-    """The text chunks of a PNG, by key; none for an image of another format."""
+    """The text that was saved with a picture, by key; none where there is no such text."""
     with _reading(str(path)), open(path, "rb") as file:
         image = _open(file)
         _check_size(image.size, None, smallest=1)
-        return {key: str(value) for key, value in getattr(image, "text", {}).items()}
+        text = getattr(image, "text", None)
+        if text is None:
+            try:
+                text = json.loads(image.info.get("comment") or image.getexif().get(_DESCRIPTION) or "{}")
+            except ValueError:  # of somebody else
+                text = {}
+        return {key: str(value) for key, value in text.items()} if isinstance(text, dict) else {}
 
 
 def resize(

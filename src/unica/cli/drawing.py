@@ -86,7 +86,7 @@ class Run:
                     if len(moving) < loop.frames:
                         continue
                     path = path.with_suffix(loop.suffix)
-                    save_animation(moving, path, loop.fps)
+                    save_animation(moving, path, loop.fps, self._chunks(frame, size))
                     moving = []
                 seconds = time.perf_counter() - started
                 started = time.perf_counter()

@@ -10,7 +10,7 @@ from unica.tasks.entry import Content, draw_from, read
 from unica.tasks.given import check_feather, foreign
 from unica.tasks.task import Frame, Task, canvas, check_run
 
-_STRENGTHS = {"instant": 0.25, "sinddm": 0.06, "sindiffusion": 0.15}
+_STRENGTHS = {"instant": 0.25, "sinddm": 0.1, "sindiffusion": 0.2}
 
 
 def _harmonize(

@@ -12,7 +12,7 @@ from unica.tasks.entry import Content, draw_from, read
 from unica.tasks.given import foreign
 from unica.tasks.task import Frame, Task, canvas, check_run, check_source
 
-_STYLE = {"instant": 0.4, "sinddm": 0.2, "sindiffusion": 0.2}
+_STYLE = {"instant": 0.4, "sinddm": 0.2, "sindiffusion": 0.3}
 _ANALOGY = {"instant": 0.7, "sinddm": 0.35, "sindiffusion": 0.35}
 
 
@@ -20,7 +20,7 @@ def _style(
     model: Model, content: Content, strength: float | None = None, count: int = 1, seed: int = 0
 ) -> Iterator[Frame]:
     """`content`, with the colours of the source, enters the run so late that its layout stays: by default on the finest
-    level or, where there is but one, in its last fifth."""
+    level or, where there is but one, in its last third."""
     return _redrawn(model, content, _STYLE[model.engine] if strength is None else strength, count, seed)
 
 

@@ -15,7 +15,7 @@ from unica.tasks.task import draw
 
 def last(model: Model, *guides, seed: int = 0, size: tuple[int, int] = (48, 80)) -> Tensor:
     levels = model.levels(size)
-    *_, frame = draw(model, levels, 1, seed, guides=lambda: [guide(levels) for guide in guides])
+    *_, frame = draw(model, levels, 1, seed, guides=lambda seeds: [guide(levels) for guide in guides])
     return frame.state.x0
 
 

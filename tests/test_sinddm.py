@@ -106,9 +106,10 @@ def test_runs_that_climb_a_score_are_the_authors(model, name: str) -> None:
     data = golden(name)
     levels = model.recipe.tuned(blend=False).levels(model.recipe.sizes)
     chosen = [int(index) for index in data["guided_scales"].nonzero()[0]]
+    steps = [(level.index, t) for level in levels if level.index in chosen for t in level.times[:-1]]
     ascent = Ascent(
-        lambda x: (2 * x[:, 0] - x[:, 1]).square().flatten(1).mean(1), chosen, 2, 1 - float(data["quantile"]),
-        float(data["strength"]), float(data["momentum"]), int(data["unguided_last_steps"]),
+        lambda x: (2 * x[:, 0] - x[:, 1]).square().flatten(1).mean(1), steps[: -int(data["unguided_last_steps"])],
+        1 - float(data["quantile"]), float(data["strength"]), float(data["momentum"]),
     )  # fmt: skip
     noises = authors_noise(data, levels)
     for state in cascade(guided(model.denoiser([0]), ascent), levels, lambda shape: next(noises), (2, 3)):

@@ -18,6 +18,7 @@ from unica.errors import UnicaError
 
 if TYPE_CHECKING:
     from unica.foreign import import_checkpoint
+    from unica.guides.clip import Prompt
     from unica.instant import open
     from unica.model import Model
     from unica.regions import Region
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         analogy,
         animate,
         edit,
+        follow,
         harmonize,
         inpaint,
         mirror,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
         sample,
         stream,
         style,
+        text,
         tile,
         upscale,
     )
@@ -50,6 +53,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Frame",
     "Model",
+    "Prompt",
     "Region",
     "TrainedModel",
     "UnicaError",
@@ -57,6 +61,7 @@ __all__ = [
     "analogy",
     "animate",
     "edit",
+    "follow",
     "harmonize",
     "import_checkpoint",
     "inpaint",
@@ -71,6 +76,7 @@ __all__ = [
     "sample",
     "stream",
     "style",
+    "text",
     "tile",
     "train",
     "upscale",
@@ -79,11 +85,13 @@ __all__ = [
 _HOMES = {
     "Frame": "tasks",
     "Model": "model",
+    "Prompt": "guides.clip",
     "Region": "regions",
     "TrainedModel": "trained",
     "analogy": "tasks",
     "animate": "tasks",
     "edit": "tasks",
+    "follow": "tasks",
     "harmonize": "tasks",
     "import_checkpoint": "foreign",
     "inpaint": "tasks",
@@ -98,6 +106,7 @@ _HOMES = {
     "sample": "tasks",
     "stream": "tasks",
     "style": "tasks",
+    "text": "tasks",
     "tile": "tasks",
     "train": "session",
     "upscale": "tasks",

@@ -21,6 +21,7 @@ from unica.pyramid import Scale, Size, canvas_sizes, level_sizes, pyramid
 from unica.regions import Mask
 
 _SMALLEST = 3  # side of a patch
+_PLIANT: dict[str, Any] = {"start": 0.1, "fine_steps": 6, "deblur": False}
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,10 @@ class Instant:
     def closer(self) -> Instant:
         """Of the smallest patches."""
         return replace(self, recipe=replace(self.recipe, patch=_SMALLEST))
+
+    def pliant(self) -> Instant:
+        """More noise and more steps on finer levels, and no deblurring."""
+        return replace(self, recipe=replace(self.recipe, **_PLIANT))
 
     def denoiser(self, seeds: Sequence[int], known: Known | None = None) -> PatchDenoiser:
         return PatchDenoiser(self.scales, self.recipe, seeds, self.dtype, known)

@@ -70,6 +70,10 @@ class Model(Protocol):
         """A model that follows shapes it does not know more closely, as far as the engine can."""
         ...
 
+    def pliant(self) -> Model:
+        """A model whose runs give way to guides that ask for what it does not know, as far as the engine can."""
+        ...
+
     def denoiser(self, seeds: Sequence[int], known: Known | None = None) -> Denoiser:
         """A fresh one for the pictures of these seeds, in which some of the canvas may be known."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,14 @@ class TrainedModel(ModelHubMixin, library_name="unica", tags=["unica", "single-i
 
     def closer(self) -> TrainedModel:
         return self
+
+    def pliant(self) -> TrainedModel:
+        """SinDDM's authors switch the blend off, and use DDPM on all levels."""
+        if "blend" not in self.recipe.words:
+            return self
+        copy_of = copy(self)
+        copy_of.recipe = self.recipe.tuned(blend=False)
+        return copy_of
 
     def denoiser(self, seeds: Sequence[int], known: Known | None = None) -> Denoiser:
         return NetworkDenoiser(self)
@@ -188,7 +197,6 @@ class NetworkDenoiser:
     def schedule(self) -> Schedule:
         return self.model.recipe.schedule
 
-    @torch.no_grad()
     def __call__(self, x_t: Float[Tensor, "b c h w"], t: float, level: Level, blend: Blend) -> Prediction:
         alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
         mean = (x_t - sigma * self._eps(x_t, t, level)) / alpha

@@ -18,7 +18,7 @@ from unica.patches.exact import Edges, posterior
 from unica.patches.match import match
 from unica.patches.search import average, heal, refine, upscale
 from unica.pyramid import Scale, Size
-from unica.schedule import Blend, Exploding
+from unica.schedule import Blend, Exploding, no_blur
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Recipe:
     patch: int = 7
     start: float = 0.03
     fine_steps: int = 2
+    deblur: bool = True  # finer levels begin with the blur of the coarser one
     window: float = 1.5  # std of the averaging window of the first step; the last one commits to single patches
     passes: int = 2
     jitter: int = 0  # random candidates: seams get fewer pixels of error, and more of them
@@ -68,7 +69,7 @@ class Recipe:
     def levels(self, sizes: list[Size]) -> list[Level]:
         """The coarsest level is ancestral, finer ones deterministic, deblurring as SinDDM's."""
         first = Level(0, sizes[0], self.coarse_times(), ddpm())
-        blur = partial(_fade, self.start)
+        blur = partial(_fade, self.start) if self.deblur else no_blur
         return [first, *(Level(i, s, self.fine_times(), ddim(), blur) for i, s in enumerate(sizes[1:], start=1))]
 
 

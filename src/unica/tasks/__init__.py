@@ -11,6 +11,7 @@ from unica.tasks.region import region
 from unica.tasks.sizes import objects, retarget, upscale
 from unica.tasks.style import analogy, style
 from unica.tasks.task import Frame, Task, stream
+from unica.tasks.text import follow, text
 from unica.tasks.tile import tile
 from unica.tasks.unconditional import sample
 
@@ -20,6 +21,7 @@ __all__ = [
     "analogy",
     "animate",
     "edit",
+    "follow",
     "harmonize",
     "inpaint",
     "mirror",
@@ -31,6 +33,7 @@ __all__ = [
     "sample",
     "stream",
     "style",
+    "text",
     "tile",
     "upscale",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -55,7 +56,7 @@ def draw_from(
     strength: float,
     count: int,
     seed: int,
-    guides: Callable[[Sequence[Level]], Sequence[Guide]] = lambda levels: (),
+    guides: Callable[[Sequence[Level], Sequence[int]], Sequence[Guide]] | None = None,
     noise: Callable[[Sequence[int], torch.device], Noise] = seeded,
 ) -> Iterator[Frame]:
     """Runs that a picture enters; what is not to be drawn of it stays as it is."""
@@ -63,7 +64,8 @@ def draw_from(
     if not some:
         return _unchanged(model, start, levels[-1], count, seed)
     picture = resize(start.canvas(model.channels), some[0].size).to(model.device)
-    return draw(model, some, count, seed, start=picture, guides=lambda: guides(some), given=start, noise=noise)
+    leading = None if guides is None else partial(guides, some)
+    return draw(model, some, count, seed, start=picture, guides=leading, given=start, noise=noise)
 
 
 def _unchanged(model: Model, start: Given, level: Level, count: int, seed: int) -> Iterator[Frame]:

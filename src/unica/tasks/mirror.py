@@ -20,7 +20,7 @@ def _mirror(
     if not wrap:
         raise UnicaError("axis must be x, y or xy")
     levels = model.levels(canvas(model, size))
-    return draw(model, levels, count, seed, start=model.initial(levels[0]), guides=lambda: [Mirror(wrap)])
+    return draw(model, levels, count, seed, start=model.initial(levels[0]), guides=lambda seeds: [Mirror(wrap)])
 
 
 mirror = Task(_mirror)

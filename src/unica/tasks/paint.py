@@ -34,7 +34,7 @@ def _paint(
     reference = start.canvas(model.channels)
     return draw_from(
         model, start, model.levels((height, width)), strength, count, seed,
-        guides=lambda levels: [LowPass(reference, levels, coarse, follow)],
+        guides=lambda levels, _: [LowPass(reference, levels, coarse, follow)],
     )  # fmt: skip
 
 

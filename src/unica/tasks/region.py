@@ -38,7 +38,7 @@ def _region(
     height, width = canvas(model, size)
     levels = model.levels((height, width))
     at = _places(model, put, (width, height), levels)
-    return draw(model, levels, count, seed, guides=lambda: [Places(at, eta)])
+    return draw(model, levels, count, seed, guides=lambda seeds: [Places(at, eta)])
 
 
 def _places(

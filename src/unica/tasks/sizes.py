@@ -94,7 +94,13 @@ def _upscale(
     start = _stretched(model, wanted)
     reference = start.canvas(model.channels)
     frames = draw_from(
-        model, start, levels, strength, count, seed, guides=lambda some: [LowPass(reference, some, factor, share=1.0)]
+        model,
+        start,
+        levels,
+        strength,
+        count,
+        seed,
+        guides=lambda some, _: [LowPass(reference, some, factor, share=1.0)],
     )
     return (_projected(frame, model) if frame.last else frame for frame in frames)
 

@@ -38,6 +38,7 @@ class Frame:
     denoiser: Denoiser = field(repr=False)
     row: int = 0  # of this picture among those that are drawn together
     given: Given | None = field(default=None, repr=False)  # what the finished picture has as it was
+    leading: tuple[Any, ...] = field(default=(), repr=False)  # the guides of this run
 
     @property
     def last(self) -> bool:
@@ -103,15 +104,16 @@ def draw(
     seed: int,
     batch: int = 1,
     start: Float[Tensor, "1 c h w"] | None = None,
-    guides: Callable[[], Sequence[Guide]] = tuple,
+    guides: Callable[[Sequence[int]], Sequence[Guide]] | None = None,
+    around: Callable[[Denoiser, Sequence[int]], Denoiser] | None = None,
     given: Given | None = None,
     noise: Callable[[Sequence[int], torch.device], Noise] = seeded,
 ) -> Iterator[Frame]:
     """Run the levels for `batch` pictures at a time. Picture i depends on seed + i alone; guides are made fresh for
-    each run. What is given of the canvas stays as it is."""
+    each run, of its seeds, and so is what is put `around` its denoiser. What is given of the canvas stays as it is."""
     known = None if given is None or given.free else given.known(model)
     keep = () if known is None else (known,)
-    if given is not None or guides():  # with the network's own noise, what is foreign to it would add up
+    if given is not None or guides is not None:  # with the network's own noise, what is foreign to it would add up
         levels = [replace(level, update=replace(level.update, rederive=True)) for level in levels]
     efforts = [[model.work(level, t) for t in level.times[:-1]] for level in levels]
     total = sum(map(sum, efforts))
@@ -119,16 +121,19 @@ def draw(
         indices = range(first, min(first + batch, count))
         seeds = [seed + index for index in indices]
         denoiser = model.denoiser(seeds, known)
+        own = () if guides is None else tuple(guides(seeds))
         begin = None if start is None else start.expand(len(seeds), -1, -1, -1)
         shape = (len(seeds), model.channels)
         work = 0.0
-        for state in cascade(guided(denoiser, *guides(), *keep), levels, noise(seeds, model.device), shape, begin):
+        whole = denoiser if around is None else around(denoiser, seeds)
+        leading = (*own, whole)
+        for state in cascade(guided(whole, *own, *keep), levels, noise(seeds, model.device), shape, begin):
             work += efforts[state.level][state.step - 1]
             fraction = work / total
             done = (first + fraction * len(seeds)) / count
             for row, index in enumerate(indices):
                 mine = state._replace(x=state.x[row : row + 1], x0=state.x0[row : row + 1])
-                yield Frame(index, seed + index, fraction, done, mine, model, denoiser, row, given)
+                yield Frame(index, seed + index, fraction, done, mine, model, denoiser, row, given, leading)
 
 
 def check_run(count: int, seed: int) -> None:

@@ -218,6 +218,43 @@ def upscale(
     tasks.plain("upscale", opening, drawing, factor=factor, strength=strength)
 
 
+def text(
+    opening: Opening,
+    prompts: Annotated[
+        list[str], typer.Argument(metavar="PROMPT...", help="What it should show; TEXT:W weighs, below 0 pushes away.")
+    ],
+    drawing: Drawing,
+    where: Where,
+    mode: Annotated[
+        str, typer.Option(help="content and style draw new pictures, restyle and region change this one.")
+    ] = "content",
+    clip: Annotated[str, typer.Option(metavar="NAME|DIR", help="Of the transformers library.")] = (
+        "openai/clip-vit-base-patch32"
+    ),
+    views: Annotated[int, typer.Option(metavar="N", help="Looks at a picture a step.")] = 16,
+    eta: Annotated[Optional[float], typer.Option(metavar="0..1", help="How strongly.")] = None,  # noqa: UP045
+    fill: Annotated[Optional[float], typer.Option(metavar="0..1", help="On how much of the picture.")] = None,  # noqa: UP045
+    momentum: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(metavar="0..1", help="How much of the engine's answer is taken."),
+    ] = None,
+    from_level: Annotated[int, typer.Option(metavar="N", help="content: from this level on; 0 is the coarsest.")] = 1,
+    scale: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(metavar="F", help="Guide through the network, so strongly (SinDiffusion's way)."),
+    ] = None,
+    size: Annotated[str | None, _SIZE] = None,
+    show: Annotated[bool, typer.Option("--show", help="Also write where it was guided, and the scores.")] = False,
+) -> None:
+    """Draw pictures that show what words say, by CLIP."""
+    from unica.cli.text import text as run
+
+    run(
+        opening, drawing, where, show, prompts=prompts, mode=mode, clip=clip, views=views, eta=eta, fill=fill,
+        momentum=momentum, from_level=from_level, scale=scale, size=size,
+    )  # fmt: skip
+
+
 def animate(
     opening: Opening,
     drawing: Drawing,
@@ -250,4 +287,5 @@ COMMANDS = (
     mirror,
     upscale,
     animate,
+    text,
 )

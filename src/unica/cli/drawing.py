@@ -24,10 +24,12 @@ from unica.provenance import key, overview, save_map
 from unica.tasks import Frame, Task
 
 Arrange = Callable[[Model], tuple[Mapping[str, Any], Mapping[str, Any]]]
-Note = Callable[[Model, Frame], Mapping[str, float]]  # numbers that a finished picture is reported with
+Note = Callable[[Model, Frame, Path], Mapping[str, Any]]  # what a finished picture is reported with; numbers are said
+Foreword = Callable[[Model], str]
+_ARGUMENTS = ("prompts",)  # options that are written without a name
 
 
-def _nothing(model: Model, frame: Frame) -> dict[str, float]:
+def _nothing(model: Model, frame: Frame, path: Path) -> dict[str, Any]:
     return {}
 
 
@@ -43,8 +45,11 @@ class Loop:
 class Run:
     """One command. `arrange` turns what was typed into the task's words, and into options that say the same again."""
 
-    def __init__(self, name: str, opening: Opening, drawing: Drawing, note: Note, loop: Loop | None) -> None:
+    def __init__(
+        self, name: str, opening: Opening, drawing: Drawing, note: Note, loop: Loop | None, foreword: Foreword | None
+    ) -> None:
         self.name, self.opening, self.drawing, self.note, self.loop = name, opening, drawing, note, loop
+        self.foreword = foreword
         self.began = time.perf_counter()
         self.pictures: list[dict[str, Any]] = []  # a report on each one that is written
 
@@ -57,6 +62,8 @@ class Run:
         images = [] if drawing.sheet else None  # only a sheet needs them again
         with reporter(drawing.quiet) as progress:
             self._say_if_shrunk(progress)
+            if self.foreword is not None and not drawing.quiet:
+                progress.say(self.foreword(self.model))
             report = self._run(progress, images)
             if images:
                 path = drawing.output / f"{self._stem}-sheet.png"
@@ -91,13 +98,14 @@ class Run:
                 seconds = time.perf_counter() - started
                 started = time.perf_counter()
                 self.pictures.append({"path": str(path), "seed": frame.seed, "seconds": round(seconds, 3)})
-                notes = self.note(model, frame)
+                notes = self.note(model, frame, path)
                 self.pictures[-1] |= notes
                 if self.drawing.provenance and frame.origins is not None:
                     self.pictures[-1] |= _save_provenance(model, frame.origins, path)
                 if images is not None:
                     images.append(image)
-                said = "".join(f", {name.replace('_', ' ')} {value:g}" for name, value in notes.items())
+                numbers = {name: value for name, value in notes.items() if isinstance(value, float)}
+                said = "".join(f", {name.replace('_', ' ')} {value:g}" for name, value in numbers.items())
                 progress.say(f"{path}  ({seconds:.1f} s{said})")
         return {
             "task": self.name,
@@ -142,13 +150,17 @@ class Run:
         """The command that makes exactly this picture again."""
         line = ["unica", self.name, _file(self.opening.path), "-n", "1", "--seed", str(seed)]
         for name, value in self.options.items():
+            if name in _ARGUMENTS:
+                continue
             option = f"--{name.replace('_', '-')}"
             if isinstance(value, bool):
                 line += [option] if value else []
             elif value not in (None, ""):
                 for one in value if isinstance(value, (list, tuple)) else [value]:
                     line += [option, _file(one) if isinstance(one, Path) else str(one)]
-        return shlex.join([*line, *words(self.opening, self.model)])
+        arguments = [word for name in _ARGUMENTS for word in self.options.get(name, ())]
+        line += words(self.opening, self.model)
+        return shlex.join([*line, "--", *arguments] if arguments else line)
 
     def _say_if_shrunk(self, progress: Progress) -> None:
         model, path = self.model, self.opening.path
@@ -169,9 +181,10 @@ def run(
     arrange: Arrange,
     note: Note = _nothing,
     loop: Loop | None = None,
+    foreword: Foreword | None = None,
 ) -> None:
-    """Draw and save; report on stderr, and as JSON on stdout if asked to."""
-    run = Run(name, opening, drawing, note, loop)
+    """Draw and save; report on stderr, and as JSON on stdout if asked to. `foreword` says what to expect of the run."""
+    run = Run(name, opening, drawing, note, loop, foreword)
     with _interruptible(run.pictures):
         report = run.save(task, arrange)
     if drawing.json:

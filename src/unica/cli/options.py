@@ -16,7 +16,7 @@ _Command = TypeVar("_Command", bound=Callable[..., None])
 
 def spread(command: _Command) -> _Command:
     """The command with the fields of its groups in their place, as Typer wants its parameters: what must be given
-    first, then the command's own, then those of its groups."""
+    first, that of the groups before the command's own; then the command's own, then those of its groups."""
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
     own = [
@@ -25,7 +25,8 @@ def spread(command: _Command) -> _Command:
         if name not in groups
     ]
     shared = [parameter for group in groups.values() for parameter in _parameters(group)]
-    parameters = sorted([*own, *shared], key=lambda parameter: parameter.default is not parameter.empty)
+    needed = [parameter for parameter in [*shared, *own] if parameter.default is parameter.empty]
+    parameters = [*needed, *(parameter for parameter in [*own, *shared] if parameter not in needed)]
 
     @wraps(command)
     def with_groups(**words: Any) -> None:

@@ -22,7 +22,7 @@ def sample(
     opening: Opening, drawing: Drawing, size: str | None, stretch: str | None, tile: str, batch: int | None
 ) -> None:
     def arrange(model: Model) -> tuple[dict, dict]:
-        height, width = canvas(model, _size(size), pair(stretch, float, "--stretch", "2x1"))
+        height, width = canvas(model, size_of(size), pair(stretch, float, "--stretch", "2x1"))
         words = {"size": (width, height), "tile": tile}
         return {**words, "batch": batch}, {**words, "size": f"{width}x{height}"}
 
@@ -30,27 +30,27 @@ def sample(
 
 
 def outpaint(opening: Opening, drawing: Drawing, size: str | None, **words: Any) -> None:
-    _run("outpaint", opening, drawing, {**words, "size": size}, size=_size(size))
+    _run("outpaint", opening, drawing, {**words, "size": size}, size=size_of(size))
 
 
 def inpaint(opening: Opening, drawing: Drawing, where: Where, **words: Any) -> None:
     def arrange(model: Model) -> tuple[dict, dict]:
-        return {**words, "where": _region(where, model)}, {**words, **_typed(where)}
+        return {**words, "where": region_of(where, model)}, {**words, **typed_of(where)}
 
     run("inpaint", unica.inpaint, opening, drawing, arrange)
 
 
 def harmonize(opening: Opening, drawing: Drawing, content: Path, where: Where, **words: Any) -> None:
     def arrange(model: Model) -> tuple[dict, dict]:
-        region = _region(where, model, read(model, content))
-        return {**words, "content": content, "where": region}, {"content": content, **words, **_typed(where)}
+        region = region_of(where, model, read(model, content))
+        return {**words, "content": content, "where": region}, {"content": content, **words, **typed_of(where)}
 
     run("harmonize", unica.harmonize, opening, drawing, arrange)
 
 
 def region(opening: Opening, drawing: Drawing, put: list[str] | None, size: str | None, **words: Any) -> None:
     typed = {**words, "put": put, "size": size}
-    _run("region", opening, drawing, typed, put=puts(put, "--put"), size=_size(size))
+    _run("region", opening, drawing, typed, put=puts(put, "--put"), size=size_of(size))
 
 
 def edit(
@@ -68,7 +68,7 @@ def edit(
 
 def sized(name: str, opening: Opening, drawing: Drawing, size: str | None, **words: Any) -> None:
     """Tasks whose words are plain but for a size."""
-    _run(name, opening, drawing, {**words, "size": size}, size=_size(size))
+    _run(name, opening, drawing, {**words, "size": size}, size=size_of(size))
 
 
 def plain(name: str, opening: Opening, drawing: Drawing, **words: Any) -> None:
@@ -79,7 +79,7 @@ def plain(name: str, opening: Opening, drawing: Drawing, **words: Any) -> None:
 def tile(opening: Opening, drawing: Drawing, axis: str, **words: Any) -> None:
     """Says how much of a seam there was and is."""
 
-    def note(model: Model, frame: unica.Frame) -> dict[str, float]:
+    def note(model: Model, frame: unica.Frame, path: Path) -> dict[str, float]:
         return {"seam_before": round(seam(model.picture.pixels, axis), 2), "seam": round(seam(frame.pixels, axis), 2)}
 
     words["axis"] = axis
@@ -102,11 +102,11 @@ def _run(name: str, opening: Opening, drawing: Drawing, typed: dict[str, Any], *
     run(name, getattr(unica, name), opening, drawing, lambda model: ({**typed, **parsed}, typed))
 
 
-def _size(text: str | None) -> tuple[int, int] | None:
+def size_of(text: str | None) -> tuple[int, int] | None:
     return pair(text, int, "--size", "512x256")
 
 
-def _region(where: Where, model: Model, picture: Picture | None = None) -> Region:
+def region_of(where: Where, model: Model, picture: Picture | None = None) -> Region:
     """What was meant, of the source or of another picture; and a picture of it, if that was asked for."""
     region = Region(where.mask, where.mask_alpha, boxes(where.box), polygons(where.polygon))
     if where.show_mask is not None:
@@ -115,5 +115,5 @@ def _region(where: Where, model: Model, picture: Picture | None = None) -> Regio
     return region
 
 
-def _typed(where: Where) -> dict[str, Any]:
+def typed_of(where: Where) -> dict[str, Any]:
     return {name: value for name, value in vars(where).items() if name != "show_mask"}

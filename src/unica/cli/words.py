@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from unica.errors import UnicaError
+from unica.guides.clip import Prompt
 
 LARGEST = 10**6  # of a number in a pair; what is possible is decided by the task
 
@@ -64,4 +65,16 @@ def puts(texts: list[str] | None, option: str) -> list[tuple[tuple[int, ...], tu
         if four is None or there is None or len(four) != 4 or len(there) not in (2, 4):
             raise UnicaError(f"{option} is written as 10,20,64,48@100,20 (a box, and where it goes), not {text}")
         found.append((four, there if len(there) == 4 else (*there, *four[2:])))
+    return found
+
+
+def prompts(texts: list[str]) -> list[Prompt]:
+    """Each TEXT or TEXT:WEIGHT."""
+    found = []
+    for text in texts:
+        words, _, weight = text.rpartition(":")
+        try:
+            found.append(Prompt(words, float(weight)) if words else Prompt(text))
+        except ValueError:  # a colon of the text
+            found.append(Prompt(text))
     return found

@@ -168,7 +168,7 @@ def _share(name: str, value: float) -> float:
 def _region(
     model: Model, scores: Scores, planned: Plan, where: Region, eta: float, hold: float | None, count: int, seed: int
 ) -> Iterator[Frame]:
-    """Only the region's box is looked at and changed, by plain steps; a few denoising ones make it part of the picture."""
+    """Only the region's box is looked at and changed, by plain steps; a few of denoising make it one with the rest."""
     marked, source = where.on(model.picture), given(model.picture)
     rows, columns = (torch.nonzero(marked[0].any(axis))[:, 0] for axis in (1, 0))
     box = (..., slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))

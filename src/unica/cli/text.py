@@ -62,15 +62,17 @@ class _Typed:
     def foreword(self, model: Model) -> str:
         """What the run will cost, by one look that is timed."""
         words, views = self.words, self.words["views"]
-        planned = plan(model, words["mode"], words["from_level"], size_of(words["size"]))
+        through = words["scale"] is not None
+        planned = plan(model, words["mode"], words["from_level"], size_of(words["size"]), through)
         score = scores_of(model, self.prompts, words["mode"], self.clip, views)([self.drawing.seed])
         began = time.perf_counter()
         slope(score, torch.zeros(1, 3, *planned.levels[-1].size, device=model.device))
         seconds = time.perf_counter() - began
-        minutes = planned.looks * seconds * self.drawing.count / 60
+        total = planned.looks * seconds * self.drawing.count
+        span = f"{total / 60:.0f} minutes" if total > 90 else f"{total:.0f} s"
         return (
-            f"{planned.looks} guided steps a picture, each of {views} views and about {seconds:.1f} s:"
-            f" some {minutes:.1f} minutes, and the drawing"
+            f"{planned.looks} guided steps a picture, each of {views} views and about {seconds:.2g} s:"
+            f" some {span}, and the drawing"
         )
 
     def note(self, model: Model, frame: unica.Frame, path: Path) -> dict[str, Any]:

@@ -28,7 +28,7 @@ _HOLD = 3.0  # pixels
 _LATE = 1 / 3  # of the steps of a run of one level, that stand for a finest level
 _SEAM = 4  # pixels around a region that are drawn anew with it
 _FILL = {"content": 0.3, "style": 1.0, "restyle": 1.0, "region": 1.0}
-_ETA = {"content": 0.3, "style": 0.3, "restyle": 0.3, "region": 0.1}
+_ETA = {"content": 0.3, "style": 0.1, "restyle": 0.1, "region": 0.1}
 _MOMENTUM = {"content": 0.2, "style": 0.05, "restyle": 0.05, "region": 1.0}
 _ASCENT = 100  # steps of a region
 
@@ -42,9 +42,11 @@ class Plan:
     looks: int  # how often the score is looked at
 
 
-def plan(model: Model, mode: Mode, from_level: int = 1, size: tuple[int, int] | None = None) -> Plan:
+def plan(
+    model: Model, mode: Mode, from_level: int = 1, size: tuple[int, int] | None = None, through: bool = False
+) -> Plan:
     """Content is guided from a level on, from the coarsest one after half of its steps; style on the finest level. The
-    last three steps are free."""
+    last three steps are free. Guidance `through` a network has all others of content."""
     if mode not in get_args(Mode):
         raise UnicaError(f"mode must be {', '.join(get_args(Mode)[:-1])} or {get_args(Mode)[-1]}, not {mode}")
     levels = model.pliant().levels(canvas(model, size))
@@ -53,8 +55,8 @@ def plan(model: Model, mode: Mode, from_level: int = 1, size: tuple[int, int] | 
     if mode == "region":
         return Plan([_end(levels[-1], _FREE)], frozenset(), _ASCENT)
     if mode == "content":
-        first = min(from_level, len(levels) - 1)
-        skipped = (len(levels[0].times) - 1) // 2 if first == 0 else 0
+        first = 0 if through else min(from_level, len(levels) - 1)
+        skipped = (len(levels[0].times) - 1) // 2 if first == 0 and not through else 0
     else:
         first = len(levels) - 1
         skipped = round((1 - _LATE) * (len(levels[0].times) - 1)) if first == 0 else 0
@@ -126,7 +128,7 @@ def _guided(
     seed: int = 0,
 ) -> Iterator[Frame]:
     check_run(count, seed)
-    planned = plan(model, mode, from_level, size)
+    planned = plan(model, mode, from_level, size, scale is not None)
     if (where is not None) != (mode == "region"):
         raise UnicaError("a box, polygon or mask says where a region is, and mode region needs one; no other mode does")
     if mode in ("restyle", "region"):

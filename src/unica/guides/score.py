@@ -140,7 +140,8 @@ def _strongest(gradient: Picture, fill: float) -> tuple[Picture, Float[Tensor, "
     if (length.flatten(1).amax(1) == 0).any():
         raise UnicaError("the score does not change with the picture: there is no way up")
     limit = torch.quantile(length.flatten(1), 1 - fill, dim=1, interpolation="nearest").view(-1, 1, 1, 1)
-    limit = limit * (fill < 1)  # of all pixels, the weakest too
+    most = length.flatten(1).amax(1).view(-1, 1, 1, 1)
+    limit = limit * ((limit < most) & (fill < 1))  # no limit where all are wanted, or all are alike
     excess = (length - limit).clamp_min(0)
     return excess * gradient / length.clamp_min(1e-12), (excess > 0).to(gradient)
 

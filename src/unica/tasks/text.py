@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 
@@ -18,7 +18,7 @@ from unica.regions import Region, feathered
 from unica.tasks.given import given
 from unica.tasks.task import Frame, Task, canvas, check_run, check_source, draw
 
-Mode = Literal["content", "style", "restyle", "region"]
+MODES = ("content", "style", "restyle", "region")
 Words = str | Prompt | Sequence[str | Prompt]
 Scores = Callable[[Sequence[int]], Score]  # a fresh one for a run of these seeds
 
@@ -43,12 +43,12 @@ class Plan:
 
 
 def plan(
-    model: Model, mode: Mode, from_level: int = 1, size: tuple[int, int] | None = None, through: bool = False
+    model: Model, mode: str, from_level: int = 1, size: tuple[int, int] | None = None, through: bool = False
 ) -> Plan:
     """Content is guided from a level on, from the coarsest one after half of its steps; style on the finest level. The
     last three steps are free. Guidance `through` a network has all others of content."""
-    if mode not in get_args(Mode):
-        raise UnicaError(f"mode must be {', '.join(get_args(Mode)[:-1])} or {get_args(Mode)[-1]}, not {mode}")
+    if mode not in MODES:
+        raise UnicaError(f"mode must be {', '.join(MODES[:-1])} or {MODES[-1]}, not {mode}")
     levels = model.pliant().levels(canvas(model, size))
     if from_level < 0 or from_level > max(len(levels) - 1, 1):
         raise UnicaError(f"from-level must lie between 0 and {len(levels) - 1} here, not {from_level}")
@@ -64,6 +64,8 @@ def plan(
         levels, first = [_end(levels[-1], len(levels[-1].times) - 1 - skipped)], 0
         skipped = 0
     steps = [(level.index, t) for level in levels[first:] for t in level.times[:-1]][skipped:-_FREE]
+    if not steps:
+        raise UnicaError(f"nothing would be guided: mode {mode} has no more than {_FREE} steps here, which are free")
     return Plan(levels, frozenset(steps), len(steps))
 
 
@@ -75,7 +77,7 @@ def _end(level: Level, steps: int) -> Level:
 def _text(
     model: Model,
     prompts: Words,
-    mode: Mode = "content",
+    mode: str = "content",
     clip: str | Clip = DEFAULT,
     views: int = 16,
     **words: Any,
@@ -86,7 +88,7 @@ def _text(
     return _guided(model, score, mode, **words)
 
 
-def _follow(model: Model, score: Score, mode: Mode = "content", **words: Any) -> Iterator[Frame]:
+def _follow(model: Model, score: Score, mode: str = "content", **words: Any) -> Iterator[Frame]:
     """`score` is any differentiable function from pictures in [0, 1] to one number each; more is better.
 
     - content: new pictures with something in them, on a share `fill` of their pixels, from the level `from_level` on.
@@ -100,7 +102,7 @@ def _follow(model: Model, score: Score, mode: Mode = "content", **words: Any) ->
 
 
 def scores_of(
-    model: Model, prompts: Words, mode: Mode = "content", clip: str | Clip = DEFAULT, views: int = 16
+    model: Model, prompts: Words, mode: str = "content", clip: str | Clip = DEFAULT, views: int = 16
 ) -> Scores:
     """Fresh scores of how well pictures fit the prompts."""
     if not 1 <= views <= LARGEST_VIEWS:
@@ -116,7 +118,7 @@ def scores_of(
 def _guided(
     model: Model,
     scores: Scores,
-    mode: Mode,
+    mode: str,
     where: Region | None = None,
     eta: float | None = None,
     fill: float | None = None,

@@ -70,15 +70,18 @@ def _animate(
 def _dissolving(drawn: Iterator[Frame], keys: int, frames: int) -> Iterator[Frame]:
     """All pictures of a loop, in order, of some that are drawn at even distances."""
     at = [keys * number / frames for number in range(frames)]  # in keys
-    finished: list[Frame] = []
+    ends = -1  # the key that was finished last
+    first = before = None
     for frame in drawn:
         if not frame.last:
             yield frame
             continue
-        finished.append(frame)
-        last = len(finished) - 1
-        yield from (_mixed(finished[last - 1], frame, 1 + t - last) for t in at if last - 1 < t <= last)
-    yield from (_mixed(finished[-1], finished[0], 1 + t - keys) for t in at if t > keys - 1)
+        ends += 1
+        first, before = first or frame, before or frame
+        yield from (_mixed(before, frame, 1 + t - ends) for t in at if ends - 1 < t <= ends)
+        before = frame
+    if first is not None and before is not None:
+        yield from (_mixed(before, first, 1 + t - keys) for t in at if t > keys - 1)
 
 
 def _mixed(a: Frame, b: Frame, share: float) -> Frame:

@@ -25,7 +25,7 @@ Scores = Callable[[Sequence[int]], Score]  # a fresh one for a run of these seed
 LARGEST_VIEWS = 1024
 _FREE = 3  # last steps, which make one picture of it
 _HOLD = 3.0  # pixels
-_LATE = 1 / 3  # of the steps of a run of one level, that stand for a finest level
+_SKIPPED = {"content": 1 / 2, "style": 2 / 3, "restyle": 2 / 3}  # of the coarsest level's steps, where it is guided
 _SEAM = 4  # pixels around a region that are drawn anew with it
 _FILL = {"content": 0.3, "style": 1.0, "restyle": 1.0, "region": 1.0}
 _ETA = {"content": 0.3, "style": 0.1, "restyle": 0.1, "region": 0.1}
@@ -54,15 +54,11 @@ def plan(
         raise UnicaError(f"from-level must lie between 0 and {len(levels) - 1} here, not {from_level}")
     if mode == "region":
         return Plan([_end(levels[-1], _FREE)], frozenset(), _ASCENT)
-    if mode == "content":
-        first = 0 if through else min(from_level, len(levels) - 1)
-        skipped = (len(levels[0].times) - 1) // 2 if first == 0 and not through else 0
-    else:
-        first = len(levels) - 1
-        skipped = round((1 - _LATE) * (len(levels[0].times) - 1)) if first == 0 else 0
+    first = len(levels) - 1 if mode != "content" else 0 if through else min(from_level, len(levels) - 1)
+    whole = first > 0 or (through and mode == "content")
+    skipped = 0 if whole else round(_SKIPPED[mode] * (len(levels[0].times) - 1))
     if mode == "restyle":
-        levels, first = [_end(levels[-1], len(levels[-1].times) - 1 - skipped)], 0
-        skipped = 0
+        levels, first, skipped = [_end(levels[-1], len(levels[-1].times) - 1 - skipped)], 0, 0
     steps = [(level.index, t) for level in levels[first:] for t in level.times[:-1]][skipped:-_FREE]
     if not steps:
         raise UnicaError(f"nothing would be guided: mode {mode} has no more than {_FREE} steps here, which are free")

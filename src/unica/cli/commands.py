@@ -232,16 +232,18 @@ def text(
         "openai/clip-vit-base-patch32"
     ),
     views: Annotated[int, typer.Option(metavar="N", help="Looks at a picture a step.")] = 16,
-    eta: Annotated[Optional[float], typer.Option(metavar="0..1", help="How strongly.")] = None,  # noqa: UP045
-    fill: Annotated[Optional[float], typer.Option(metavar="0..1", help="On how much of the picture.")] = None,  # noqa: UP045
+    eta: Annotated[Optional[float], typer.Option(metavar="0..1", help="How strongly (default: by the mode).")] = None,  # noqa: UP045
+    fill: Annotated[
+        Optional[float], typer.Option(metavar="0..1", help="On how much of the picture (default: 0.3 for content).")
+    ] = None,  # noqa: UP045
     momentum: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(metavar="0..1", help="How much of the engine's answer is taken."),
+        typer.Option(metavar="0..1", help="How much of the engine's answer is taken (default: by the mode)."),
     ] = None,
     from_level: Annotated[int, typer.Option(metavar="N", help="content: from this level on; 0 is the coarsest.")] = 1,
     scale: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(metavar="F", help="Guide through the network, so strongly (SinDiffusion's way)."),
+        typer.Option(metavar="F", help="Guide through the network, as SinDiffusion: try 10000."),
     ] = None,
     size: Annotated[str | None, _SIZE] = None,
     show: Annotated[bool, typer.Option("--show", help="Also write where it was guided, and the scores.")] = False,

@@ -235,7 +235,7 @@ def text(
     eta: Annotated[Optional[float], typer.Option(metavar="0..1", help="How strongly (default: by the mode).")] = None,  # noqa: UP045
     fill: Annotated[
         Optional[float], typer.Option(metavar="0..1", help="On how much of the picture (default: 0.3 for content).")
-    ] = None,  # noqa: UP045
+    ] = None,
     momentum: Annotated[
         Optional[float],  # noqa: UP045
         typer.Option(metavar="0..1", help="How much of the engine's answer is taken (default: by the mode)."),

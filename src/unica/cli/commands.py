@@ -234,7 +234,8 @@ def text(
     views: Annotated[int, typer.Option(metavar="N", help="Looks at a picture a step.")] = 16,
     eta: Annotated[Optional[float], typer.Option(metavar="0..1", help="How strongly (default: by the mode).")] = None,  # noqa: UP045
     fill: Annotated[
-        Optional[float], typer.Option(metavar="0..1", help="On how much of the picture (default: 0.3 for content).")
+        Optional[float],  # noqa: UP045
+        typer.Option(metavar="0..1", help="On how much of the picture (default: 0.3 for content)."),
     ] = None,
     momentum: Annotated[
         Optional[float],  # noqa: UP045

@@ -100,3 +100,9 @@ def test_growing_and_fading() -> None:
 def test_what_was_understood_is_red() -> None:
     seen = shown(where(box=[(0, 0, 5, 5)])[None], torch.zeros(1, 40, 60))
     assert seen[0, 0, 0] > 0.5 > seen[1, 0, 0] and (seen[:, 10:] == 0).all()
+
+
+def test_a_box_that_is_no_list_of_boxes_is_a_sentence() -> None:
+    box: Any = (10, 20, 64, 48)
+    with pytest.raises(UnicaError, match="list of boxes"):
+        Region(box=box)

@@ -29,6 +29,10 @@ class Region:
     box: Sequence[Box] = ()
     polygon: Sequence[Polygon] = ()
 
+    def __post_init__(self) -> None:
+        if any(not isinstance(box, Sequence) or len(box) != 4 for box in self.box):
+            raise UnicaError("box is a list of boxes, each left, top, width and height: [(10, 20, 64, 48)]")
+
     def on(self, picture: Picture) -> Mask:
         """Which pixels are meant. Some must be, and not all."""
         width, height = picture.size

@@ -1,8 +1,8 @@
-"""Draw the pictures of docs/text.md: what each knob of `unica text` does, and the four modes.
+"""Draw the pictures of docs/text.md: what each knob of `unica text` does, the four modes, and classes of ImageNet.
 
-python examples/text_knobs.py docs/images/text --clip tests/clip --models MODELS
+PYTHONPATH=tests python examples/text_knobs.py docs/images/text --clip tests/clip --models MODELS
 
-MODELS is the folder of `examples/gallery.py`, with one model of each trained engine.
+MODELS is the folder of `examples/gallery.py`, with one model of each trained engine. The classes need the extra `dev`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from classes import LABELS, network, score_of
 from gallery import SIZE, beside
 from PIL import Image
 
@@ -57,6 +58,10 @@ def main() -> None:
     for engine, model in models.items():
         pictures = [drawn(model, clip, prompt, words) for prompt, words in MODES]
         beside([source, *pictures]).save(args.output / f"{engine}.jpg", quality=85)
+    classifier, model = network(), models["sinddm"]
+    scores = [score_of(classifier, label) for label in LABELS.values()]
+    pictures = [unica.follow(model, score, from_level=0, fill=0.5)[0].convert("RGB") for score in scores]
+    beside([*unica.sample(model), *pictures]).save(args.output / "classes.jpg", quality=85)
 
 
 if __name__ == "__main__":

@@ -8,15 +8,18 @@ MODELS is the folder of `examples/gallery.py`, with one model of each trained en
 from __future__ import annotations
 
 import argparse
+from math import exp
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-from classes import LABELS, network, score_of
+from classes import LABELS, network, score_of, seen
 from gallery import SIZE, beside
 from PIL import Image
 
 import unica
 from unica.guides.clip import Clip, load
+from unica.image import load as read
 from unica.model import TRAINED, Model
 
 ROWS: dict[str, list[dict[str, Any]]] = {  # supplement, Fig. S12 and S13
@@ -59,9 +62,15 @@ def main() -> None:
         pictures = [drawn(model, clip, prompt, words) for prompt, words in MODES]
         beside([source, *pictures]).save(args.output / f"{engine}.jpg", quality=85)
     classifier, model = network(), models["sinddm"]
-    scores = [score_of(classifier, label) for label in LABELS.values()]
-    pictures = [unica.follow(model, score, from_level=0, fill=0.5)[0].convert("RGB") for score in scores]
-    beside([*unica.sample(model), *pictures]).save(args.output / "classes.jpg", quality=85)
+    plain, pictures = unica.sample(model)[0].convert("RGB"), []
+    for name, label in LABELS.items():
+        pictures += unica.follow(model, score_of(classifier, label), from_level=0, fill=0.5)
+        chances = [
+            fmean(map(exp, seen(classifier, read(picture).pixels * 0.5 + 0.5, label).values()))
+            for picture in (plain, pictures[-1])
+        ]
+        print(f"{name}: {chances[0]:.4f} -> {chances[1]:.4f}")
+    beside([plain, *(picture.convert("RGB") for picture in pictures)]).save(args.output / "classes.jpg", quality=85)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
     python benchmarks/quality.py --images DIR --weights DIR [--count 8] [--patches 3000] [--json FILE] [--save DIR]
     python benchmarks/quality.py --images DIR --weights DIR --samples DIR ...
 
-For every IMAGE.png in --images, --count pictures (seeds 0, 1, ...) are drawn by the instant engine at its defaults; or
-the pictures --samples/IMAGE/*.png, all of one size, are scored. Two definitions of patch distances are printed, since
-papers differ: the root of the mean square over all patches, and the mean over patches of each one's RMSE.
-Eight samples of 248x186 take 3 to 5 s on two cores with --patches 3000. Where other programs want the
-cores too, set OMP_WAIT_POLICY=passive: waiting threads spin otherwise, and it can take ten times as long.
+For every IMAGE.png in --images, the default engine draws --count pictures (seeds 0, 1, ...) with its default settings.
+With --samples, the pictures SAMPLES/IMAGE/*.png are scored instead; those of one image must have one size. The table
+has patch distances by two definitions, because papers differ: the root of the mean square over all patches, and (with
+"mean") the mean over patches of the RMSE of each.
+
+Eight samples of 248x186 take 3 to 5 s on two cores with --patches 3000. If other programs use the cores, set
+OMP_WAIT_POLICY=passive; otherwise waiting threads spin, and the run can take ten times as long.
 """
 
 from __future__ import annotations
@@ -48,6 +50,8 @@ Sampler = Callable[[Path], Tensor]  # from an image's path to its samples, "b c 
 
 
 class Mark(NamedTuple):
+    """The range that a score should reach."""
+
     low: float = -math.inf
     high: float = math.inf
 
@@ -73,9 +77,9 @@ MARKS = {
 
 
 def score(source: Tensor, samples: Tensor, lpips: Lpips, stem: nn.Module, limit: int | None = None) -> Scores:
-    """All scores of `samples` ("b c h w") of one `source` ("1 c h w"), means over samples where that applies.
+    """All scores of `samples` ("b c h w") of one `source` ("1 c h w"). Scores of single samples are averaged.
 
-    `limit` is the number of patches looked at, a sample and a scale; None looks at all of them.
+    `limit` is the number of patches of each sample and scale that are compared; None compares all.
     """
     reference = frechet_features(source, stem)
     outputs = samples.split(1)
@@ -96,7 +100,7 @@ def mean_scores(rows: Mapping[str, Scores]) -> Scores:
 
 
 def table(rows: Mapping[str, Scores]) -> Table:
-    """One row an image, then their mean, then the marks to reach."""
+    """A row for each image, then their mean, then the ranges to reach."""
     result = Table("image", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for name in MARKS:
         result.add_column(name.replace("_", "\n"), justify="right")
@@ -146,13 +150,13 @@ def evaluate(images: list[Path], sampler: Sampler, weights: Path, limit: int | N
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--images", type=Path, required=True, help="directory of source images (*.png)")
-    parser.add_argument("--weights", type=Path, required=True, help="directory of the feature weights")
-    parser.add_argument("--samples", type=Path, help="score these instead: a folder for each image")
-    parser.add_argument("--count", type=int, default=8, help="pictures to draw of each image")
-    parser.add_argument("--save", type=Path, help="keep the pictures that were drawn in this folder")
-    parser.add_argument("--patches", type=int, help="patches looked at, a sample and a scale (default: all)")
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
+    parser.add_argument("--images", type=Path, required=True, help="folder of source images (*.png)")
+    parser.add_argument("--weights", type=Path, required=True, help="folder of the feature weights")
+    parser.add_argument("--samples", type=Path, help="score the pictures here instead; a folder for each image")
+    parser.add_argument("--count", type=int, default=8, help="how many pictures to draw from each image")
+    parser.add_argument("--save", type=Path, help="save the pictures in this folder")
+    parser.add_argument("--patches", type=int, help="patches to compare, of each sample and scale (default: all)")
+    parser.add_argument("--json", type=Path, help="also write the scores to this file")
     return parser.parse_args()
 
 
@@ -164,7 +168,7 @@ def main() -> None:
     drawer = partial(draw_samples, args.count, args.save)
     sampler = partial(read_samples, args.samples) if args.samples else drawer
     rows = evaluate(images, sampler, args.weights, args.patches)
-    Console(width=112).print(table(rows))  # in full: a narrow terminal would cut the numbers
+    Console(width=112).print(table(rows))  # a narrower one cuts the numbers
     if args.json:
         args.json.write_text(json.dumps({"images": rows, "mean": mean_scores(rows)}, indent=2) + "\n")
 

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -27,12 +28,12 @@ from rich.table import Table
 
 import unica
 from unica.devices import find_device, find_dtype
-from unica.evaluation import Samples, evaluate, load_tools
+from unica.engines.base import find
+from unica.evaluation import Samples, evaluate, load_networks
 from unica.image import contact_sheet, load, resize, save_png, to_pil
-from unica.networks import UNetConfig, structure
-from unica.plan import Plan
-from unica.presets import preset
-from unica.training import Trainer
+from unica.networks import UNetConfig, with_receptive_field
+from unica.training.config import TrainingConfig
+from unica.training.loop import Trainer
 
 MEASURES = ("lpips_diversity", "pixel_diversity", "coherence", "completeness", "sharpness", "frechet_stem", "niqe")
 
@@ -40,23 +41,23 @@ MEASURES = ("lpips_diversity", "pixel_diversity", "coherence", "completeness", "
 class AuthorsWay(Trainer):
     """The same training without what this project does to make a step fast."""
 
-    def __init__(self, picture, plan: Plan) -> None:
-        super().__init__(picture, plan, device=DEVICE, dtype=torch.float32)
+    def __init__(self, picture, config: TrainingConfig) -> None:
+        super().__init__(picture, config, device=DEVICE, dtype=torch.float32)
         self.layout = torch.contiguous_format
-        for network in (self.network, self.average):
+        for network in (self.network, self.average.network):
             network.to(memory_format=self.layout)  # pyright: ignore[reportCallIssue]
 
 
 def speed(image: Path, images: int, rounds: int) -> None:
     """Steps on the finest level, in turns."""
-    plan = replace(preset(ENGINE, "paper"), images=images)
     picture = load(small(image))
-    ours, plain = Trainer(picture, plan, device=DEVICE, dtype=DTYPE), AuthorsWay(picture, plan)
+    config = replace(find(ENGINE).config("paper", picture), batch_images=images)
+    ours, plain = Trainer(picture, config, device=DEVICE, dtype=DTYPE), AuthorsWay(picture, config)
     seconds: dict[str, list[float]] = {"the authors' way": [], "`paper` here": []}
     for turn in range(rounds + 1):
         for (_, kept), trainer in zip(seconds.items(), (plain, ours)):
             began = time.perf_counter()
-            pixels = trainer._train_step(len(trainer.pairs) - 1)
+            pixels = trainer.train_step(len(trainer.pairs) - 1)
             wait()
             if turn:  # the first is a warm-up
                 kept.append(pixels / (time.perf_counter() - began) / 1e6)
@@ -72,13 +73,13 @@ def loss(image: Path, minutes: float, budget: float, goal: float | None) -> None
     picture = load(small(image))
     seconds = minutes * 60
     if goal is None:
-        plain = AuthorsWay(picture, preset(ENGINE, "paper"))
+        plain = AuthorsWay(picture, find(ENGINE).config("paper", picture))
         for progress in plain.run(every=0):
             if progress.seconds >= seconds:
                 break
         goal, seconds = fmean(plain.validate(20)), plain.seconds
         print(f"the authors' way: {plain.step} steps in {seconds:.0f} s, validation loss {goal:.4f}", flush=True)
-    trainer = Trainer(picture, preset(ENGINE, "fast"), device=DEVICE, dtype=DTYPE)
+    trainer = Trainer(picture, find(ENGINE).config("fast", picture), device=DEVICE, dtype=DTYPE)
     pause, reached = 0.0, None
     began = time.perf_counter()
     for progress in trainer.run(budget, every=2):
@@ -94,7 +95,7 @@ def loss(image: Path, minutes: float, budget: float, goal: float | None) -> None
 
 def curve(images: list[Path], minutes: list[float], output: Path, count: int, weights: Path | None) -> None:
     """One training for each point: its schedule is planned for its time."""
-    tools = load_tools(weights)
+    tools = load_networks(weights)
     rows = []
     for image in images:
         path = output / f"{image.stem}.png"
@@ -107,7 +108,7 @@ def steps(
     paths: list[Path], output: Path, count: int, weights: Path | None, numbers: list[int], samplers: list[str]
 ) -> None:
     """Samplers with numbers of steps, on one trained model after the other."""
-    tools = load_tools(weights)
+    tools = load_networks(weights)
     rows = []
     for path in paths:
         source = output / f"{path.stem}.png"
@@ -124,24 +125,25 @@ FIELDS = (0.07, 0.17, 0.36, 0.74)
 
 def ablation(images: list[Path], minutes: float, output: Path, count: int, weights: Path | None, height: int) -> None:
     """One scale or several, and four fields, each trained equally long."""
-    tools = load_tools(weights)
+    tools = load_networks(weights)
     rows = []
-    plan = replace(preset("sindiffusion", "fast"), pixels=25_000)
     base = UNetConfig(width=32, norm=False)  # unfolded, so that the smallest field is 17
     for image in images:
         path = output / f"{image.stem}.png"
         save_png(small(image, height), path)
         picture = load(path)
         side = (picture.size[0] * picture.size[1]) ** 0.5
-        variants = {f"field {share}": replace(plan, network=structure(base, share * side)) for share in FIELDS}
+        config: Any = replace(find("sindiffusion").config("fast", picture), batch_pixels=25_000)
+        variants = {
+            f"field {share}": replace(config, network=with_receptive_field(base, share * side)) for share in FIELDS
+        }
         variants["multi-scale"] = replace(variants["field 0.36"], multiscale=True)  # its single scale is that field
         for name, variant in variants.items():
             trainer = Trainer(picture, variant, device=DEVICE, dtype=DTYPE)
             for _ in trainer.run(minutes * 60, every=10):
                 pass
-            model = trainer.model()
-            rows.append(measured(path, name, model, count, tools))
-            print(f"{name}: field {model.recipe.network.field / side:.2f}", flush=True)
+            rows.append(measured(path, name, trainer.model(), count, tools))
+            print(f"{name}: field {trainer.process.network.receptive_field / side:.2f}", flush=True)
     show_rows(rows)
 
 

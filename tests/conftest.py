@@ -1,4 +1,4 @@
-"""Pictures that the tests share; all are generated."""
+"""Generated pictures, and a model of each engine, that the tests share."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from unica.engines.base import engines
 from unica.image import to_pil
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 def scenery(height: int = 48, width: int = 64, channels: int = 3, seed: int = 0) -> Tensor:
-    """A small picture with a layout: a smooth sky above a rough ground, and a few dots. "c h w" in [-1, 1]."""
+    """A small picture with a smooth sky, rough ground and a few dots. "c h w" in [-1, 1]."""
     random = torch.Generator().manual_seed(seed)
     rows = torch.linspace(0, 1, height)[:, None].expand(height, width)
     ground = (rows > 0.6).float()
@@ -29,9 +30,9 @@ def scenery(height: int = 48, width: int = 64, channels: int = 3, seed: int = 0)
     return picture.clamp(-1, 1)
 
 
-@pytest.fixture(scope="session", params=("instant", "sinddm", "sindiffusion"))
+@pytest.fixture(scope="session", params=engines())
 def any_model(request) -> Any:
-    """A model of each engine, the same for all tests: a run leaves nothing on it."""
+    """A small model of each installed engine. All tests share it, because a run leaves nothing on it."""
     from engines import small_model
 
     return small_model(request.param, to_pil(scenery(48, 64)))

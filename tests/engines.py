@@ -6,22 +6,22 @@ from dataclasses import replace
 
 from PIL import Image
 
-import unica
+from unica.engines.base import Model, engines, find
 from unica.image import load
-from unica.model import TRAINED, Model
 from unica.networks import FoldedConfig, UNetConfig
-from unica.presets import preset
-from unica.training import Trainer
+from unica.training.loop import Trainer
 
-ENGINES = ("instant", *TRAINED)
-_NETWORKS = {"sinddm": FoldedConfig(32, 1), "sindiffusion": UNetConfig(16, (1, 1), fold=2, norm=False)}
+ENGINES = tuple(engines())
+TRAINED = tuple(name for name, engine in engines().items() if engine.presets)
+NETWORKS = {"sinddm": FoldedConfig(32, 1), "sindiffusion": UNetConfig(16, (1, 1), fold=2, norm=False)}
 
 
 def small_model(engine: str, picture: Image.Image, steps: int = 30) -> Model:
-    if engine == "instant":
-        return unica.open(picture)
-    plan = replace(preset(engine, "fast"), network=_NETWORKS[engine], steps=steps, pixels=4000)
-    trainer = Trainer(load(picture), plan)
+    if find(engine).opens_pictures:
+        return find(engine).open(picture)
+    source = load(picture)
+    config = find(engine).config("fast", source)
+    trainer = Trainer(source, replace(config, network=NETWORKS[engine], steps=steps, batch_pixels=4000))
     for _ in trainer.run():
         pass
     return trainer.model()

@@ -1,4 +1,4 @@
-"""CLIP as a score, with a network of random weights that is made here. No test needs to reach the hub."""
+"""CLIP as a score, with a network of random weights that is made here. No test needs the hub."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from torch import Tensor
 
 from unica.errors import UnicaError
 from unica.guides import clip as guide
-from unica.guides.clip import GENERAL, REGION, Clip, Prompt, load
+from unica.guides.clip import GENERAL, REGION, Clip, load
+from unica.prompts import Prompt
 
 SIDE = 16
 LETTERS = [chr(code) for code in range(33, 127)]
@@ -54,7 +55,7 @@ def clip(folder: Path) -> Clip:
 
 @pytest.fixture
 def changed(folder: Path, tmp_path: Path) -> Callable[..., Path]:
-    """The model with files that are other, or that are not there."""
+    """Makes a copy of the model in which some files have another text, or are missing."""
 
     def change(**files: str | None) -> Path:
         copy = shutil.copytree(folder, tmp_path / "copy", dirs_exist_ok=True)
@@ -80,13 +81,13 @@ def by_hand(clip: Clip, picture: Tensor, text: str) -> Tensor:
     return F.cosine_similarity(seen, read)
 
 
-def test_one_view_is_the_cosine(clip: Clip) -> None:
+def test_the_score_of_one_view_is_the_cosine(clip: Clip) -> None:
     pictures = noise(2, 3, SIDE, SIDE)
     score = clip.score([Prompt("a tree")], ["{}"], views=1, seeds=[0, 1])
     assert torch.allclose(score(pictures), by_hand(clip, pictures, "a tree"), atol=1e-6)
 
 
-def test_it_is_the_mean_over_templates_and_prompts(clip: Clip) -> None:
+def test_the_score_is_the_mean_over_templates_and_prompts(clip: Clip) -> None:
     picture = noise(1, 3, SIDE, SIDE)
     prompts = [Prompt("fire", 3), Prompt("snow", -1)]
     fire, snow = (torch.stack([by_hand(clip, picture, t.format(w)) for t in REGION]).mean() for w in ("fire", "snow"))
@@ -98,8 +99,8 @@ def test_it_is_the_mean_over_templates_and_prompts(clip: Clip) -> None:
 
 
 @pytest.mark.parametrize("weight", (1.0, -1.0))
-def test_climbing_it_helps(clip: Clip, weight: float) -> None:
-    """The gradient is the picture's alone, reaches all of it, and leads up, as a fresh look at the result tells."""
+def test_steps_along_the_gradient_raise_the_score(clip: Clip, weight: float) -> None:
+    """The gradient reaches every pixel and no weight; other views confirm that the score has risen."""
     picture = noise(1, 3, 20, 30)
     score, judge = (clip.score([Prompt("a tree", weight)], views=8, seeds=[seed]) for seed in (0, 9))
     before = judge(picture)
@@ -112,7 +113,7 @@ def test_climbing_it_helps(clip: Clip, weight: float) -> None:
     assert all(not p.requires_grad and p.dtype == torch.float32 for p in clip.network.parameters())
 
 
-def test_a_score_remembers_and_each_picture_has_its_own_seed(clip: Clip) -> None:
+def test_each_call_draws_new_views_and_each_picture_has_its_own_seed(clip: Clip) -> None:
     pictures, prompts = noise(2, 3, 20, 30), [Prompt("a tree")]
     both = clip.score(prompts, views=4, seeds=[3, 4])
     first, second = both(pictures), both(pictures)
@@ -122,7 +123,7 @@ def test_a_score_remembers_and_each_picture_has_its_own_seed(clip: Clip) -> None
     assert torch.allclose(first, alone, atol=1e-6)
 
 
-def test_few_views_at_a_time_change_nothing(clip: Clip) -> None:
+def test_the_number_of_views_in_memory_changes_nothing(clip: Clip) -> None:
     picture = noise(2, 1, 20, 30).requires_grad_()
     results = []
     for together in (64, 3):
@@ -132,14 +133,14 @@ def test_few_views_at_a_time_change_nothing(clip: Clip) -> None:
         assert torch.allclose(one, other, atol=1e-6)
 
 
-def test_what_the_files_say_is_used(clip: Clip, changed: Callable[..., Path]) -> None:
+def test_the_normalisation_is_read_from_the_files(clip: Clip, changed: Callable[..., Path]) -> None:
     assert clip.side == SIDE and clip.limit == 77
     assert clip.mean.flatten().tolist() == pytest.approx([0.5, 0.4, 0.3])
     plain = load(str(changed(preprocessor_config=None)))
     assert plain.mean.flatten().tolist() == pytest.approx(guide.MEAN) and plain.std[2] == pytest.approx(guide.STD[2])
 
 
-def test_loading_says_nothing(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_loading_prints_nothing(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     from transformers.utils import logging
 
     before = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -148,7 +149,7 @@ def test_loading_says_nothing(folder: Path, capfd: pytest.CaptureFixture[str]) -
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
 
 
-def test_templates_are_those_of_the_papers() -> None:
+def test_templates_are_as_many_as_in_the_papers() -> None:
     assert len(GENERAL) == len(set(GENERAL)) == 14 and len(REGION) == len(set(REGION)) == 26
     assert all(template.count("{}") == 1 for template in GENERAL + REGION)
 
@@ -164,24 +165,26 @@ def test_prompts_that_make_no_sense_are_refused(clip: Clip) -> None:
     refused(lambda: Prompt("  "), "empty")
     refused(lambda: Prompt("a tree", float("nan")), "a tree", "nan")
     refused(lambda: clip.score([]), "no prompt")
-    refused(lambda: clip.score([Prompt("a tree", 0), Prompt("a dog", 0)]), "weight 0")
+    refused(lambda: clip.score([Prompt("a tree", 0), Prompt("a dog", 0)]), "the weight 0")
     tokens = 2 + 50 + len("ahighqualityimageof.")
     clip.score([Prompt("x" * 55)])
     refused(lambda: clip.score([Prompt("x" * 50 + " y" * 30)]), f"{tokens + 30} tokens", "77")
 
 
-def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_the_message_tells_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     refused(load, "transformers", "pip install 'unica[text]'")
 
 
 @pytest.mark.parametrize("name", ("/no/such/folder", "./none", "no/such/folder", __file__))
-def test_what_is_no_name_is_not_looked_for(name: str) -> None:
+def test_names_that_the_hub_cannot_have_are_refused(name: str) -> None:
     refused(lambda: load(name), name, "no folder", guide.DEFAULT)
 
 
 @pytest.mark.parametrize("name", (guide.DEFAULT, "no-such-model"))
-def test_without_the_hub(folder: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_hub_the_message_tells_how_to_download(
+    folder: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
@@ -189,7 +192,7 @@ def test_without_the_hub(folder: Path, tmp_path: Path, name: str, monkeypatch: p
     refused(lambda: load(name), name, "Hugging Face hub", f"hf download {name} --local-dir DIR", "--clip DIR")
 
 
-def test_folders_that_are_no_models_are_refused(changed: Callable[..., Path], tmp_path: Path) -> None:
+def test_folders_without_a_model_are_refused(changed: Callable[..., Path], tmp_path: Path) -> None:
     refused(lambda: load(str(tmp_path)), "no config.json, no model.safetensors, no tok", "hf download open")
     refused(lambda: load(str(changed(vocab=None))), "it has no tokenizer.json;", "--clip DIR")
     refused(lambda: load(str(changed(model=None))), "no model.safetensors")

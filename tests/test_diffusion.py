@@ -1,4 +1,4 @@
-"""Laws of the sampler, and its agreement with another library's."""
+"""Laws of the sampler, and its agreement with diffusers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unica.diffusion import (
+    Kept,
     Level,
     Prediction,
     Update,
@@ -19,6 +20,9 @@ from unica.diffusion import (
     diffuse,
     eps_of,
     guided,
+    keep_known,
+    mean_of,
+    noised,
     seeded,
     upsample,
     x0_of,
@@ -30,7 +34,7 @@ SHAPE = (1, 3, 6, 5)
 
 @dataclass
 class Oracle:
-    """Knows a function of x_t for its noise: enough to compare samplers."""
+    """A denoiser whose noise is a fixed function of x_t: enough to compare samplers."""
 
     schedule: Schedule
 
@@ -40,7 +44,7 @@ class Oracle:
 
 
 class Copier:
-    """Believes that the coarser result is the picture."""
+    """A denoiser whose x0 is the coarser result."""
 
     schedule = Exploding()
 
@@ -58,14 +62,25 @@ def silence(shape) -> torch.Tensor:
 
 
 @given(st.integers(1, 100), st.integers(0, 2**31))
-def test_x0_and_eps_are_two_views_of_one_thing(t: int, seed: int) -> None:
+def test_x0_and_eps_determine_each_other(t: int, seed: int) -> None:
     x_t, eps = pair(seed)
     schedule, blend = linear(100), Blend(torch.ones(SHAPE), lambda t: 0.3)
-    assert torch.allclose(eps_of(x_t, x0_of(x_t, eps, t, schedule, blend), t, schedule, blend), eps, atol=1e-3)
+    x0 = x0_of(x_t, eps, t, schedule, blend)
+    assert torch.allclose(eps_of(x_t, blend.mix(x0, t), t, schedule), eps, atol=1e-3)
+
+
+@given(st.integers(1, 99), st.integers(0, 2**31))
+def test_mean_of_and_eps_of_undo_noised(t: int, seed: int) -> None:
+    mean, eps = pair(seed)
+    schedule = linear(100)
+    x_t = noised(mean, eps, t, schedule)
+    assert torch.allclose(mean_of(x_t, eps, t, schedule), mean, atol=1e-3)
+    assert torch.allclose(eps_of(x_t, mean, t, schedule), eps, atol=1e-3)
+    assert torch.allclose(noised(mean, eps, torch.full((1, 1, 1, 1), t), schedule), x_t, atol=1e-6)
 
 
 @given(st.integers(2, 100))
-def test_eta_one_is_ddpm(t: int) -> None:
+def test_ddim_with_eta_one_equals_ddpm(t: int) -> None:
     schedule = linear(100)
     x_t, eps = pair(t)
     seen = Prediction(x0_of(x_t, eps, t, schedule, Blend()), eps)
@@ -91,7 +106,7 @@ def test_the_last_step_is_clean_for_every_update() -> None:
 
 
 @pytest.mark.parametrize("variance", ["small", "large"])
-def test_ddpm_is_the_one_of_diffusers(variance) -> None:
+def test_ddpm_equals_that_of_diffusers(variance) -> None:
     diffusers = pytest.importorskip("diffusers")
     steps, schedule = 50, linear(50)
     theirs = diffusers.DDPMScheduler(
@@ -110,7 +125,7 @@ def test_ddpm_is_the_one_of_diffusers(variance) -> None:
 
 
 def _their_step(scheduler, eps, t, x) -> torch.Tensor:
-    """Their posterior mean: their step with its noise subtracted."""
+    """The posterior mean of diffusers: its step, less the noise."""
     random = torch.Generator().manual_seed(0)
     stepped = scheduler.step(eps, t - 1, x, generator=random).prev_sample
     if t == 1:
@@ -119,7 +134,7 @@ def _their_step(scheduler, eps, t, x) -> torch.Tensor:
     return stepped - scheduler._get_variance(t - 1).sqrt() * z
 
 
-def test_ddim_is_the_one_of_diffusers() -> None:
+def test_ddim_equals_that_of_diffusers() -> None:
     diffusers = pytest.importorskip("diffusers")
     steps, schedule = 50, linear(50)
     theirs = diffusers.DDIMScheduler(steps, trained_betas=_betas(schedule), clip_sample=False, set_alpha_to_one=True)
@@ -144,7 +159,7 @@ def test_a_guide_that_does_nothing_changes_nothing() -> None:
     assert all(torch.equal(a, b) for a, b in zip(plain, same, strict=True))
 
 
-def test_a_guide_decides_the_picture_and_updates_decide_about_eps() -> None:
+def test_a_guide_sets_x0_and_the_update_decides_about_eps() -> None:
     schedule, x_t = linear(100), pair()[0]
     denoise = guided(Oracle(schedule), lambda x0, t, level: torch.zeros_like(x0))
     level = Level(0, SHAPE[-2:], (50, 40, 0))
@@ -157,7 +172,7 @@ def test_a_guide_decides_the_picture_and_updates_decide_about_eps() -> None:
 
 @settings(deadline=None, max_examples=10)
 @given(st.lists(st.integers(0, 2**31), min_size=2, max_size=4, unique=True))
-def test_a_picture_does_not_know_its_batch(seeds: list[int]) -> None:
+def test_a_picture_does_not_depend_on_its_batch(seeds: list[int]) -> None:
     levels = [
         Level(0, (4, 5), (100, 50, 0), ddpm()),
         Level(1, (8, 10), (40, 20, 0), ddpm("large"), gamma=lambda t: 0.004 * t),
@@ -168,7 +183,7 @@ def test_a_picture_does_not_know_its_batch(seeds: list[int]) -> None:
         assert torch.allclose(together.x[i], alone.x[0], atol=1e-6)
 
 
-def test_states_are_complete() -> None:
+def test_states_tell_level_step_and_size() -> None:
     levels = [Level(0, (4, 5), (3.0, 1.0, 0.0)), Level(1, (8, 10), (0.5, 0.0))]
     states = list(cascade(Oracle(Exploding()), levels, seeded([0]), (1, 3)))
     assert [(s.level, s.step, s.steps) for s in states] == [(0, 1, 2), (0, 2, 2), (1, 1, 1)]
@@ -189,8 +204,17 @@ def test_upsampling_a_torus_has_no_edge(wrap, axis) -> None:
     assert torch.allclose(moved, upsample(x, (12, 16), wrap).roll(4, axis), atol=1e-6)
 
 
-def test_levels_are_values() -> None:
+def test_levels_are_frozen() -> None:
     level = Level(0, (4, 4), (1.0, 0.0))
     assert replace(level, size=(8, 8)).index == level.index
     with pytest.raises(AttributeError):
         level.size = (1, 1)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_keep_known_changes_only_levels_that_keep_something() -> None:
+    x0, mask = torch.zeros(2, 3, 4, 4), torch.zeros(1, 1, 4, 4, dtype=torch.bool)
+    mask[..., :2] = True
+    level = Level(0, (4, 4), (1.0, 0.0))
+    assert keep_known(x0, 1.0, level) is x0
+    kept = keep_known(x0, 1.0, replace(level, kept=Kept(torch.ones(1, 3, 4, 4), mask)))
+    assert torch.equal(kept, mask.float().expand(2, 3, 4, 4))

@@ -2,58 +2,113 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
 import torch
 from conftest import scenery
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
-from unica.diffusion import Level
-from unica.guides import Known, LowPass
+from unica.diffusion import Guide, Level, cascade, guided, keep_known, seeded
+from unica.engines.base import Model
+from unica.guides import Ascent, Held, LowPass, Mirror, Placed, Places, Scored, Steered, kept_at
 from unica.guides.reference import low_pass
-from unica.model import Model
-from unica.tasks.task import draw
+
+SIZE = (48, 80)
 
 
-def last(model: Model, *guides, seed: int = 0, size: tuple[int, int] = (48, 80)) -> Tensor:
-    levels = model.levels(size)
-    *_, frame = draw(model, levels, 1, seed, guides=lambda seeds: [guide(levels) for guide in guides])
-    return frame.state.x0
+def run(
+    model: Model,
+    *guides: Callable[[Sequence[Level]], Guide],
+    seed: int = 0,
+    keep: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
+    """The picture of a seed. `keep` is a picture, and a mask that is 0 where it stays."""
+    levels, start = model.run(SIZE)
+    if keep is not None:
+        levels = [replace(level, kept=kept_at(*keep, level.size)) for level in levels]
+    denoiser = guided(model.denoiser([seed]), *(guide(levels) for guide in guides), keep_known)
+    with torch.no_grad():
+        *_, state = cascade(denoiser, levels, seeded([seed]), (1, model.channels), start)
+    return state.x0
 
 
-def test_what_is_known_is_kept_and_the_rest_is_drawn(any_model) -> None:
-    given = scenery(48, 80, seed=3)[None]
-    free = torch.zeros(1, 1, 48, 80)
-    free[..., 50:] = 1
-    first, second = (last(any_model, lambda _: Known(given, free), seed=seed) for seed in (0, 1))
-    assert torch.equal(first[..., :50], given[..., :50])
+def test_kept_pixels_stay_and_the_rest_is_drawn(any_model) -> None:
+    picture = scenery(*SIZE, seed=3)[None]
+    new = torch.zeros(1, 1, *SIZE)
+    new[..., 50:] = 1
+    first, second = (run(any_model, seed=seed, keep=(picture, new)) for seed in (0, 1))
+    assert torch.equal(first[..., :50], picture[..., :50])
     assert not torch.equal(first[..., 50:], second[..., 50:])
 
 
-def test_coarse_things_follow_the_reference(any_model) -> None:
+def test_low_frequencies_follow_the_reference(any_model) -> None:
     """A dark left half and a bright right one: low frequencies are the picture's, details are not."""
-    given = torch.cat([torch.full((1, 3, 48, 40), -0.5), torch.full((1, 3, 48, 40), 0.5)], -1)
-    drawn = last(any_model, lambda levels: LowPass(given, levels, size=8, share=1.0))
-    free = last(any_model)
-    assert distance(drawn, given) < distance(free, given) / 3
-    assert drawn.std() > 0 and not torch.allclose(drawn, given, atol=0.05)
-    assert torch.equal(last(any_model, lambda levels: LowPass(given, levels, share=0.0)), free)
+    picture = torch.cat([torch.full((1, 3, 48, 40), -0.5), torch.full((1, 3, 48, 40), 0.5)], -1)
+    drawn = run(any_model, lambda levels: LowPass(picture, levels, size=8, share=1.0))
+    free = run(any_model)
+    assert distance(drawn, picture) < distance(free, picture) / 3
+    assert drawn.std() > 0 and not torch.allclose(drawn, picture, atol=0.05)
+    assert torch.equal(run(any_model, lambda levels: LowPass(picture, levels, share=0.0)), free)
 
 
 def distance(a: Tensor, b: Tensor) -> float:
     return (low_pass(a, 8) - low_pass(b, 8)).square().mean().item()
 
 
-def test_the_filter_is_linear_and_keeps_what_is_flat() -> None:
-    a, b = torch.randn(2, 1, 3, 40, 50).unbind()
+def test_low_pass_is_linear_and_keeps_constants() -> None:
+    a, b = torch.randn(2, 1, 3, 40, 50, generator=torch.Generator().manual_seed(0)).unbind()
     assert torch.allclose(low_pass(a + 2 * b, 5), low_pass(a, 5) + 2 * low_pass(b, 5), atol=1e-5)
     assert torch.allclose(low_pass(torch.ones(1, 3, 40, 50), 5), torch.ones(1, 3, 40, 50), atol=1e-5)
     assert torch.equal(low_pass(a, 1), a)
     assert low_pass(a, 8).std() < low_pass(a, 3).std() < a.std()
 
 
-def test_coarser_levels_know_only_what_is_wholly_known() -> None:
-    given, free = torch.full((1, 1, 8, 8), 0.5), torch.zeros(1, 1, 8, 8)
-    free[..., 3:] = 1
-    given[..., 3:] = 9.0  # must not leak
-    x0 = torch.zeros(1, 1, 4, 4)
-    seen = Known(given, free)(x0, 1.0, Level(0, (4, 4), (1.0, 0.0)))
+def test_coarse_pixels_are_kept_only_if_all_of_them_stays() -> None:
+    picture, new = torch.full((1, 1, 8, 8), 0.5), torch.zeros(1, 1, 8, 8)
+    new[..., 3:] = 1
+    picture[..., 3:] = 9.0  # must not leak
+    level = Level(0, (4, 4), (1.0, 0.0), kept=kept_at(picture, new, (4, 4)))
+    seen = keep_known(torch.zeros(1, 1, 4, 4), 1.0, level)
     assert torch.equal(seen[0, 0, 0], torch.tensor([0.5, 0, 0, 0]))
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 99))
+def test_a_kept_constant_is_the_same_at_every_size(height: int, width: int, seed: int) -> None:
+    new = (torch.rand(1, 1, 12, 15, generator=torch.Generator().manual_seed(seed)) > 0.8).float()
+    kept = kept_at(torch.full((1, 3, 12, 15), 0.25), new, (height, width))
+    assert torch.allclose(kept.picture.where(kept.mask, torch.tensor(0.25)), torch.tensor(0.25))
+    whole = kept_at(torch.full((1, 3, 12, 15), 0.25), torch.zeros_like(new), (height, width))
+    assert bool(whole.mask.all())
+
+
+def test_mirror_makes_symmetric_pictures() -> None:
+    x0, level = torch.rand(1, 3, 7, 8), Level(0, (7, 8), (1.0, 0.0))
+    both = Mirror("xy")(x0, 1.0, level)
+    assert torch.equal(both, both.flip(-1)) and torch.equal(both, both.flip(-2))
+    assert torch.equal(both[..., :4, :4], x0[..., :4, :4])
+
+
+@pytest.mark.parametrize("pull", [0.0, 0.3, 1.0])
+def test_places_pull_only_what_lies_under_the_content(pull: float) -> None:
+    x0, content = torch.zeros(1, 3, 8, 9), torch.ones(1, 3, 2, 3)
+    moved = Places(lambda level, t: [Placed(content, 4, 5)], pull)(x0, 1.0, Level(0, (8, 9), (1.0, 0.0)))
+    assert torch.allclose(moved[..., 4:6, 5:8], torch.tensor(pull)) and moved.sum().item() == pytest.approx(18 * pull)
+    assert x0.sum() == 0
+
+
+def test_every_guide_by_a_score_is_scored() -> None:
+    def score(pictures: Tensor) -> Tensor:
+        return pictures.mean((1, 2, 3))
+
+    level, x0 = Level(0, (6, 6), (2.0, 1.0, 0.0)), torch.zeros(1, 3, 6, 6)
+    ascent = Ascent(score, {(0, 2.0)}, 1.0, 0.1, 0.5)
+    assert isinstance(ascent, Scored) and ascent.mask is None and ascent.scores == []
+    ascent(x0 + 0.1, 2.0, level)
+    assert len(ascent.scores) == 1 and ascent.mask is not None
+    held = Held(x0, ascent.mask, ascent.scores, None)
+    assert isinstance(held, Scored) and held.scores is ascent.scores and torch.equal(held(x0, 1.0, level), x0)
+    assert issubclass(Steered, Scored)

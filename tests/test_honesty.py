@@ -1,4 +1,4 @@
-"""Copies, repetition and provenance on pictures whose making is known."""
+"""Copies, repetition and provenance of pictures that are made so that the answer is known."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def identity(height: int, width: int) -> Tensor:
     return torch.stack(torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij"), -1).int()
 
 
-def test_a_picture_is_found_in_itself() -> None:
+def test_a_picture_is_one_verbatim_region_of_itself() -> None:
     source = noise(60, 80)
     assert torch.equal(matched(source, source), identity(60, 80))
     assert copies(source, source, identity(60, 80)) == (1, 1)
@@ -60,12 +60,12 @@ def test_the_largest_of_two_pastes_counts() -> None:
     assert 37 * 27 + 17 * 27 <= 4800 * found.share <= 40 * 30 + 20 * 30
 
 
-def test_strangers_are_no_copies() -> None:
+def test_unrelated_pictures_have_no_copies() -> None:
     source, picture = noise(60, 80), noise(60, 80, seed=1)
     assert copies(picture, source, matched(picture, source)) == (0.0, 0.0)
 
 
-def test_a_light_disguise_hides_no_copy() -> None:
+def test_grain_does_not_hide_a_copy() -> None:
     source = scenery(60, 80)
     grain = 0.02 * torch.randn(source.shape, generator=torch.Generator().manual_seed(0))
     picture = (source + grain).clamp(-1, 1)
@@ -74,8 +74,8 @@ def test_a_light_disguise_hides_no_copy() -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(1, 6), st.integers(1, 6))
-def test_repetition_counts_stamps(rows: int, columns: int) -> None:
-    """One tile of a source of rows x columns tiles, stamped everywhere."""
+def test_repetition_counts_how_often_a_tile_is_used(rows: int, columns: int) -> None:
+    """Every tile of the picture is the same one of the rows x columns tiles of the source."""
     stamped = identity(4 * rows, 5 * columns) % torch.tensor([4, 5])
     assert repetition(stamped.int(), (4 * rows, 5 * columns)) == pytest.approx(rows * columns)
 
@@ -110,19 +110,19 @@ def read_rgb16(path: Path) -> np.ndarray:
     return np.ascontiguousarray(rows[:, 1:]).view(">u2").reshape(height, width, 3).astype(int)
 
 
-def test_the_map_says_where_every_pixel_is_from(tmp_path: Path) -> None:
-    field = identity(5, 7) + torch.tensor([300, 1000], dtype=torch.int32)
-    field[3:, :] = torch.tensor([0, 65535], dtype=torch.int32)
-    save_map(field, tmp_path / "map.png")
+def test_the_map_has_the_origin_of_every_pixel(tmp_path: Path) -> None:
+    origins = identity(5, 7) + torch.tensor([300, 1000], dtype=torch.int32)
+    origins[3:, :] = torch.tensor([0, 65535], dtype=torch.int32)
+    save_map(origins, tmp_path / "map.png")
     seen = read_rgb16(tmp_path / "map.png")
-    np.testing.assert_array_equal(seen[..., 0], field[..., 1])
-    np.testing.assert_array_equal(seen[..., 1], field[..., 0])
-    np.testing.assert_array_equal(seen[..., 2], continues(field))
-    assert continues(field)[:2].all() and not continues(field)[2:, :-1].any()
+    np.testing.assert_array_equal(seen[..., 0], origins[..., 1])
+    np.testing.assert_array_equal(seen[..., 1], origins[..., 0])
+    np.testing.assert_array_equal(seen[..., 2], continues(origins))
+    assert continues(origins)[:2].all() and not continues(origins)[2:, :-1].any()
 
 
-def test_the_engine_knows_what_it_copied() -> None:
-    """Of each pixel that continues its neighbours', the map leads to the very pixel."""
+def test_origins_of_the_instant_engine_lead_to_the_copied_pixels() -> None:
+    """A pixel that continues its neighbours has nearly the value of the source at its origin."""
     source = ((scenery(48, 64) + 1) * 127.5).round() / 127.5 - 1
     model = unica.open(to_pil(source))
     frame = list(unica.stream(unica.sample, model, seed=3))[-1]

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-import unica.image
+import unica.image.colour
 from unica.errors import UnicaError
 from unica.image import contact_sheet, load, read_text, resize, save_png, to_pil
 
@@ -123,7 +123,7 @@ def test_to_pil_clips_and_refuses_what_is_not_a_picture():
         ("RGBa", 3, True),
     ],
 )
-def test_modes(mode, channels, alpha):
+def test_every_mode_becomes_gray_or_rgb(mode, channels, alpha):
     opaque = {"La": "LA", "RGBa": "RGBA", "LA": "LA", "RGBA": "RGBA"}.get(mode)
     image = colours().convert(opaque).convert(mode) if opaque else colours().convert(mode)
     expected = image.convert(opaque) if opaque else image
@@ -169,7 +169,7 @@ def test_one_transparent_gray_becomes_an_alpha_channel(tmp_path, bits):
     assert np.array_equal(levels(picture.pixels)[0, :, 0], np.arange(40))
 
 
-def test_palette_with_transparency(tmp_path):
+def test_transparent_palette_colours_become_an_alpha_channel(tmp_path):
     image = Image.frombytes("P", (40, 40), bytes(x % 3 for x in range(40)) * 40)
     image.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
     for format, clear, expected in [("PNG", b"\x00\x80\xff", [0, 128, 255]), ("GIF", 1, [255, 0, 255])]:
@@ -182,7 +182,7 @@ def test_palette_with_transparency(tmp_path):
             assert seen == 0 or np.array_equal(shown, colour)
 
 
-def test_one_transparent_colour(tmp_path):
+def test_one_transparent_colour_becomes_an_alpha_channel(tmp_path):
     image = colours()
     image.paste((1, 2, 3), (0, 0, 5, 5))
     (tmp_path / "clear.png").write_bytes(as_bytes(image, transparency=(1, 2, 3)))
@@ -191,7 +191,7 @@ def test_one_transparent_colour(tmp_path):
 
 
 @pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP"])
-def test_the_first_frame_of_an_animation(tmp_path, format):
+def test_the_first_frame_of_an_animation_is_read(tmp_path, format):
     frames = [Image.new("RGB", (40, 40), colour) for colour in ("red", "lime", "blue")]
     path = tmp_path / "moving"
     path.write_bytes(as_bytes(frames[0], format, save_all=True, append_images=frames[1:], lossless=True))
@@ -199,7 +199,7 @@ def test_the_first_frame_of_an_animation(tmp_path, format):
 
 
 @pytest.mark.parametrize("format", ["PNG", "BMP", "TIFF", "PPM", "WEBP", "JPEG2000"])
-def test_formats(tmp_path, format):
+def test_lossless_formats_are_read_exactly(tmp_path, format):
     path = tmp_path / "a.photo"
     path.write_bytes(as_bytes(colours(), format, lossless=True))
     picture = load(str(path))
@@ -207,7 +207,7 @@ def test_formats(tmp_path, format):
     assert picture.name == "a" and picture.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_cmyk_jpeg(tmp_path):
+def test_cmyk_becomes_rgb(tmp_path):
     (tmp_path / "print.jpg").write_bytes(as_bytes(Image.new("CMYK", (40, 40), (0, 255, 255, 0)), "JPEG"))
     assert levels(load(tmp_path / "print.jpg").pixels)[0, 0] == pytest.approx([255, 0, 0], abs=3)
 
@@ -226,8 +226,8 @@ def test_the_digest_of_a_pillow_image_tells_pictures_apart():
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation(tmp_path, orientation, format):
-    """A red corner and a green one: where the viewer must see them, by the definition of the tag."""
+def test_pictures_are_turned_upright_by_exif(tmp_path, orientation, format):
+    """A red corner and a green one must be where the definition of the tag puts them."""
     upright = Image.new("RGB", (96, 64))
     upright.paste("red", (0, 0, 48, 32))
     upright.paste("lime", (48, 0, 96, 32))
@@ -325,10 +325,10 @@ def test_gray_stays_gray_whatever_its_profile(tmp_path):
         assert levels(picture.pixels)[0, 0, 0] == pytest.approx(expected, abs=1)
 
 
-def test_a_profile_is_only_looked_at_when_there_is_one(monkeypatch):
+def test_colour_management_is_imported_only_for_profiles(monkeypatch):
     monkeypatch.delitem(sys.modules, "PIL.ImageCms")
     load(colours())
-    assert "PIL.ImageCms" not in sys.modules and not hasattr(unica.image, "ImageCms")
+    assert "PIL.ImageCms" not in sys.modules and not hasattr(unica.image.colour, "ImageCms")
 
 
 # Shrinking
@@ -341,7 +341,7 @@ def test_a_profile_is_only_looked_at_when_there_is_one(monkeypatch):
     ((80, 60), 500, (80, 60)),
 ])  # fmt: skip
 @pytest.mark.parametrize("format", ["PNG", "JPEG"])
-def test_max_side(tmp_path, size, max_side, expected, format):
+def test_max_side_bounds_the_longer_side(tmp_path, size, max_side, expected, format):
     (tmp_path / "a").write_bytes(as_bytes(Image.new("RGB", size, (200, 100, 50)), format))
     picture = load(tmp_path / "a", max_side)
     assert picture.size == expected and picture.original_size == size
@@ -391,7 +391,7 @@ def png(width: int, height: int, depth: int, kind: int, *chunks: tuple[bytes, by
     return b"".join(parts)
 
 
-def test_what_is_not_there_or_not_an_image(tmp_path):
+def test_missing_files_and_other_kinds_are_refused(tmp_path):
     assert "no such file" in complaint(tmp_path / "missing.png")
     assert "directory" in complaint(tmp_path)
     for name, data in [
@@ -402,12 +402,12 @@ def test_what_is_not_there_or_not_an_image(tmp_path):
     ]:
         (tmp_path / name).write_bytes(data)
         complaint(tmp_path / name)
-        with pytest.raises(UnicaError):
+        with pytest.raises(UnicaError, match=f"{name} is not an image of a kind that can be read"):
             read_text(tmp_path / name)
     assert "not an image" in complaint(tmp_path / "text")
 
 
-def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+def test_the_reason_for_an_unreadable_file_is_told(tmp_path, monkeypatch):
     def forbid(path, *args, **kwargs):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
@@ -416,7 +416,7 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP", "JPEG2000"])
-def test_truncated_files(tmp_path, format):
+def test_truncated_files_are_refused(tmp_path, format):
     data = as_bytes(colours(), format)
     for part in (0.1, 0.5, 0.8):
         path = tmp_path / f"{part}"
@@ -444,7 +444,7 @@ def test_damaged_files_are_read_or_refused_in_one_sentence(tmp_path_factory, for
             assert str(path) in str(error)
 
 
-def test_small_pictures(tmp_path):
+def test_small_pictures_are_refused(tmp_path):
     save_png(Image.new("RGB", (31, 500)), tmp_path / "a.png")
     assert "31x500" in complaint(tmp_path / "a.png")
     save_png(Image.new("RGB", (320, 160)), tmp_path / "b.png")
@@ -472,7 +472,7 @@ def test_the_limit_of_pillow_is_neither_in_force_nor_changed(tmp_path, monkeypat
     assert Image.MAX_IMAGE_PIXELS == 100
 
 
-def test_nothing_to_see(tmp_path):
+def test_wholly_transparent_pictures_are_refused(tmp_path):
     save_png(Image.new("RGBA", (40, 40), (9, 9, 9, 0)), tmp_path / "a.png")
     assert "transparent" in complaint(tmp_path / "a.png")
 
@@ -519,7 +519,7 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatc
         assert str(caught.value) == f"{tmp_path / 'a.png'} cannot be written: no space left on device."
 
 
-def test_places_that_cannot_be_written(tmp_path):
+def test_unwritable_places_are_refused_and_left_alone(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     (tmp_path / "folder").mkdir()
     for path in (tmp_path / "file" / "a.png", tmp_path / "file" / "b" / "a.png", tmp_path / "folder"):
@@ -529,7 +529,7 @@ def test_places_that_cannot_be_written(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is forbidden to root")
-def test_a_read_only_folder(tmp_path):
+def test_the_reason_for_an_unwritable_folder_is_told(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(UnicaError, match="permission denied"):
         save_png(Image.new("L", (4, 4)), tmp_path / "a.png")
@@ -539,7 +539,7 @@ def test_a_read_only_folder(tmp_path):
 
 
 @pytest.mark.parametrize("how", ["bilinear", "bicubic", "lanczos"])
-def test_resize(how):
+def test_resize_is_symmetric_and_treats_channels_alone(how):
     x = torch.rand(2, 3, 20, 30, generator=torch.Generator().manual_seed(0)) * 2 - 1
     assert torch.equal(resize(x, (20, 30), how), x)
     assert resize(x, (9, 50), how).shape == (2, 3, 9, 50)
@@ -558,7 +558,7 @@ def test_bicubic_is_antialiased_like_pillow():
 # Contact sheets
 
 
-def test_contact_sheet():
+def test_a_contact_sheet_centres_pictures_in_cells():
     pictures = [
         Image.new("RGB", (10, 20), "red"),
         Image.new("L", (16, 8), 7),
@@ -573,7 +573,7 @@ def test_contact_sheet():
     assert contact_sheet(pictures[:1]).size == (10, 20)
 
 
-def test_contact_sheet_with_transparency():
+def test_a_contact_sheet_with_alpha_is_transparent():
     sheet = contact_sheet([Image.new("LA", (8, 8), (9, 5)), Image.new("RGB", (4, 4), "red")])
     assert (
         sheet.mode == "RGBA"
@@ -582,8 +582,8 @@ def test_contact_sheet_with_transparency():
     )
 
 
-def test_a_contact_sheet_of_nothing():
-    with pytest.raises(ValueError):
+def test_a_contact_sheet_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="at least one picture"):
         contact_sheet([])
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="one column"):
         contact_sheet([colours()], columns=0)

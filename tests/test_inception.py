@@ -23,7 +23,7 @@ def picture(seed: int, height: int = 90, width: int = 110) -> Tensor:
     return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(seed)) * 2 - 1
 
 
-def test_it_is_the_published_network(network: Inception) -> None:
+def test_modules_and_size_are_those_of_the_published_network(network: Inception) -> None:
     """Without its classifier InceptionV3 has 21,785,568 parameters."""
     assert sum(p.numel() for p in network.parameters()) == 21_785_568
     shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
@@ -50,7 +50,7 @@ def test_the_published_file_loads(network: Inception, tmp_path: Path) -> None:
     torch.testing.assert_close(Inception.load(tmp_path / "weights.pth")(x)[2048], network(x)[2048])
 
 
-def test_its_pools_are_those_of_fid(network: Inception) -> None:
+def test_pools_are_those_of_fid(network: Inception) -> None:
     """Averages do not count the padding, and Mixed_7c takes the maximum (torchvision's network does neither)."""
     ramp = torch.arange(9.0).view(1, 1, 3, 3)
     for name in ("5b", "5c", "5d", "6b", "6c", "6d", "6e", "7b"):
@@ -59,14 +59,14 @@ def test_its_pools_are_those_of_fid(network: Inception) -> None:
     assert network.Mixed_7c.pool(ramp).flatten().tolist() == [4, 5, 5, 7, 8, 8, 7, 8, 8]
 
 
-def test_a_picture_is_no_distance_from_itself(network: Inception) -> None:
+def test_sifid_of_a_picture_to_itself_is_zero(network: Inception) -> None:
     x, y = picture(1), picture(2, 100, 80)
     assert all(d == pytest.approx(0, abs=1e-4) for d in sifid(x, x, network).values())
     assert all(there > 0 for there in sifid(x, y, network).values())
     assert sifid(x, y, network) == pytest.approx(sifid(y, x, network), rel=1e-6)
 
 
-def test_too_small_a_picture(network: Inception) -> None:
+def test_a_picture_below_75_pixels_is_refused(network: Inception) -> None:
     with pytest.raises(ValueError, match="75 pixels"):
         network(picture(0, 60, 200))
     assert network(picture(0, 75, 75))[2048].shape[-2:] == (1, 1)
@@ -92,7 +92,7 @@ def test_few_features_give_the_same_distance(seed: int, ours: int, theirs: int, 
 
 @laws
 @given(seeds, counts, dims, st.floats(0, 3))
-def test_features_moved_and_scaled(seed: int, count: int, dim: int, factor: float) -> None:
+def test_distance_to_moved_and_scaled_features_is_the_formula(seed: int, count: int, dim: int, factor: float) -> None:
     """|μ₁ − μ₂|² + (1 − s)² tr C, if the others are s times ours and moved."""
     a = features(seed, count, dim)
     b = factor * a + features(seed + 1, 1, dim)

@@ -47,7 +47,7 @@ def noise(seed: int, *shape: int) -> Tensor:
 
 
 def photo(seed: int, *shape: int) -> Tensor:
-    """Smooth 8-bit colours: near-duplicate patches everywhere, as in a sky."""
+    """Smooth 8-bit colours, with many nearly equal patches, as in a sky."""
     coarse = noise(seed, *shape[:-2], 6, 6)
     smooth = F.interpolate(coarse, shape[-2:], mode="bicubic").clamp(-1, 1)
     return ((smooth + 1) * 127.5).round() / 127.5 - 1
@@ -67,7 +67,7 @@ def lpips() -> Lpips:
 
 
 def textbook_lpips(weights: dict[str, Any], x: Tensor, y: Tensor) -> Tensor:
-    """Eq. 1 read aloud: one pair, layer by layer."""
+    """Eq. 1 of the paper for each pair, layer by layer."""
     shift, scale = (torch.tensor(c)[:, None, None] for c in ((-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)))
     x, y = (x - shift) / scale, (y - shift) / scale
     total = torch.zeros(len(x))
@@ -110,7 +110,7 @@ def test_mean_pairwise_is_the_mean_over_pairs(lpips: Lpips) -> None:
 
 
 @needs_weights
-def test_identical_images_have_no_lpips(lpips: Lpips) -> None:
+def test_identical_images_have_an_lpips_of_zero(lpips: Lpips) -> None:
     x = photo(0, 1, 3, 64, 64)
     assert lpips(x, x).item() == 0
     assert lpips.mean_pairwise(x.expand(4, -1, -1, -1).split(1)) == pytest.approx(0, abs=1e-9)
@@ -140,7 +140,7 @@ def test_pixel_diversity_is_relative_to_the_source(seed: int, factor: float, shi
     assert pixel_diversity([samples[:1]] * 3, source) == pytest.approx(0, abs=1e-6)
 
 
-def test_pixel_diversity_of_two_opposite_pictures() -> None:
+def test_pixel_diversity_of_two_opposite_pictures_is_one() -> None:
     source = torch.tensor([-1.0, 1.0]).expand(1, 3, 4, 2)
     assert pixel_diversity([source, -source], source) == pytest.approx(1)
 
@@ -176,14 +176,14 @@ def test_nearest_patches_are_the_nearest(seed: int, batch: int, channels: int, p
 
 
 @pytest.mark.parametrize("make", [photo, noise])
-def test_nearest_patches_across_blocks(make: Any) -> None:
+def test_nearest_patches_are_found_across_blocks(make: Any) -> None:
     queries, source = make(0, 1, 3, 45, 50), make(1, 1, 3, 70, 60)
     (found,) = nearest_patch_distances(queries, source, scales=(1.0,))
     torch.testing.assert_close(found.double(), every_distance(queries, source, 7), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("make", [photo, noise])
-def test_a_shifted_crop_is_all_there(make: Any) -> None:
+def test_every_patch_of_a_crop_is_in_the_source(make: Any) -> None:
     source = make(3, 1, 3, 64, 80)
     assert patch_distance(source[..., 5:45, 9:70], source, scales=(1.0,)) == 0
     assert patch_distance(source, source) == 0
@@ -254,7 +254,7 @@ def test_frechet_distance_is_symmetric_and_scales(seed: int, dim: int, rank: int
 
 @laws
 @given(seeds, st.integers(1, 8))
-def test_frechet_distance_of_diagonal_gaussians(seed: int, dim: int) -> None:
+def test_frechet_distance_of_diagonal_gaussians_is_the_closed_form(seed: int, dim: int) -> None:
     mu1, mu2 = noise(seed, 2, dim)
     std1, std2 = noise(seed + 1, 2, dim).abs()
     expected = (mu1 - mu2).square().sum() + (std1 - std2).square().sum()

@@ -39,7 +39,7 @@ def opened(path: Path) -> Tensor:
 # The steps
 
 
-def test_luma_of_known_colours() -> None:
+def test_luma_of_known_colours_is_exact() -> None:
     colours = torch.tensor([[-1, -1, -1], [1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1], [0.004, 0.004, 0.004]])
     assert luma(colours.T[None, :, None]).flatten().tolist() == [16, 235, 81, 145, 41, 126]
 
@@ -54,7 +54,7 @@ def test_luma_is_the_exact_sum_rounded_half_up(seed: int) -> None:
     assert luma(image).flatten().tolist() == [int(total + Fraction(1, 2)) for total in sums]
 
 
-def test_halving_a_constant_a_ramp_and_a_checkerboard() -> None:
+def test_halving_keeps_constants_and_ramps_and_removes_checkerboards() -> None:
     assert (halved(torch.full((1, 1, 20, 16), 77.0)) == 77).all()
     ramp = torch.arange(32.0).expand(1, 1, 24, 32)
     assert halved(ramp).shape == (1, 1, 12, 16)
@@ -74,7 +74,7 @@ def test_halving_is_the_definition_of_imresize() -> None:
 
 @laws
 @given(st.integers(0, 255))
-def test_flat_ground_has_no_coefficients(value: int) -> None:
+def test_flat_ground_has_zero_coefficients(value: int) -> None:
     window = pristine().window
     assert not normalized(torch.full((1, 1, 20, 21), value).double(), window).any()
     ramp = torch.arange(40.0).double().expand(1, 1, 20, 40) + value / 3
@@ -159,7 +159,7 @@ def textbook_features(block: np.ndarray) -> list[float]:
 
 
 def textbook_niqe(image: Tensor) -> float:
-    """The paper read aloud: one block, one shift, one pixel after the other."""
+    """NIQE written as in the paper, with a loop over blocks, shifts and pixels."""
     from scipy.ndimage import correlate
 
     model, window = pristine()
@@ -209,7 +209,7 @@ def test_only_whole_blocks_are_seen() -> None:
     assert niqe(framed) == niqe(image)
 
 
-def test_a_score_is_a_number_however_little_there_is_to_see() -> None:
+def test_the_score_is_a_finite_number_for_small_and_flat_pictures() -> None:
     image = rough(0, 192, 192)
     one, four = niqe(image[..., :96, :96]), niqe(image)
     assert 0 < four < 100 and 0 < one < 100

@@ -1,6 +1,8 @@
-"""The closed-form denoiser: known answers, agreement of its two forms, and the fast search's way to the exact one."""
+"""The closed-form denoiser: known answers, agreement of its two forms, and convergence of the fast search."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,10 +10,8 @@ from conftest import scenery
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unica.diffusion import cascade, guided, seeded
-from unica.guides import Known
-from unica.patches import Edges, PatchDenoiser, Recipe, posterior
-from unica.patches.exact import wrap_pad
+from unica.diffusion import Kept, cascade, guided, keep_known, seeded
+from unica.patches import Edges, PatchDenoiser, PatchSettings, match, nearest_origins, posterior
 from unica.patches.search import (
     average,
     average_by_gathering,
@@ -22,6 +22,7 @@ from unica.patches.search import (
     upscale,
 )
 from unica.pyramid import Scale, canvas_sizes, level_sizes, pyramid
+from unica.torus import wrap_pad
 
 FREE = Edges(rows=0.0, columns=0.0, outside=60.0)
 
@@ -37,7 +38,7 @@ def noisy(pixels: torch.Tensor, sigma: float, seed: int = 0) -> torch.Tensor:
 def brute_force(x, y, sigma: float, patch: int) -> torch.Tensor:
     """The posterior mean over whole patches, on a torus canvas, written as its formula."""
     r = patch // 2
-    queries = wrap_pad(x[None], (r, r, r, r))[0].unfold(1, patch, 1).unfold(2, patch, 1)
+    queries = wrap_pad(x, r, r, r, r).unfold(1, patch, 1).unfold(2, patch, 1)
     keys = y.unfold(1, patch, 1).unfold(2, patch, 1).flatten(1, 2).transpose(0, 1).flatten(1)
     estimate = torch.zeros_like(x)
     for i in range(x.shape[1]):
@@ -52,7 +53,7 @@ def brute_force(x, y, sigma: float, patch: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("backend", ["compiled", "matmul"])
 @pytest.mark.parametrize("sigma", [0.3, 2.0])
-def test_the_posterior_is_its_formula(backend, sigma) -> None:
+def test_the_posterior_equals_its_formula(backend, sigma) -> None:
     y = scenery(14, 12)
     x = noisy(y[:, :9, :10], sigma)
     found = posterior(x, scale(y), sigma, 5, FREE, wrap="xy", backend=backend).x0
@@ -60,35 +61,38 @@ def test_the_posterior_is_its_formula(backend, sigma) -> None:
 
 
 @pytest.mark.parametrize("backend", ["compiled", "matmul"])
-def test_a_pixel_that_counts_four_times_has_half_the_noise(backend) -> None:
+def test_a_pixel_of_weight_four_has_half_the_noise(backend) -> None:
     y = scenery(16, 20)
     x = noisy(scenery(18, 22, seed=2), 0.5)
-    often = posterior(x, scale(y), 1.0, 5, FREE, certain=torch.full((18, 22), 4.0), backend=backend)
+    often = posterior(x, scale(y), 1.0, 5, FREE, pixel_weight=torch.full((18, 22), 4.0), backend=backend)
     assert torch.allclose(often.x0, posterior(x, scale(y), 0.5, 5, FREE, backend=backend).x0, atol=1e-3)
-    certain = 1 + 9 * torch.rand(18, 22, generator=torch.Generator().manual_seed(0))
+    weight = 1 + 9 * torch.rand(18, 22, generator=torch.Generator().manual_seed(0))
     one, other = (
-        posterior(x, scale(y), 0.5, 5, Edges(3.0, 0.5, 10.0), certain=certain, backend=each)
+        posterior(x, scale(y), 0.5, 5, Edges(3.0, 0.5, 10.0), pixel_weight=weight, backend=each)
         for each in ("compiled", "matmul")
     )
     assert torch.allclose(one.x0, other.x0, atol=1e-3)
 
 
-def test_what_is_drawn_goes_on_from_what_is_known() -> None:
-    """A picture that is bright above and dark below, the left half of which is given: the right half is the same."""
+def test_new_pixels_continue_the_kept_ones() -> None:
+    """Of a picture that is bright above and dark below, the left half is kept. The right half becomes the same."""
     y = torch.cat([torch.full((3, 16, 40), 0.6), torch.full((3, 16, 40), -0.6)], 1)
-    scales, recipe = pyramid(y, None, [(32, 40)]), Recipe(edges=FREE, balance=0)
-    free = torch.zeros(1, 1, 32, 40)
-    free[..., 20:] = 1
-    wrong = {}
+    scales, config = pyramid(y, None, [(32, 40)]), PatchSettings(edges=FREE, balance=0)
+    (level,) = config.levels([(32, 40)])
+    kept = Kept(y[None], (torch.arange(40) < 20).expand(1, 1, 32, 40))
+
+    def keep(x0, t, level):  # the denoiser knows nothing of it
+        return keep_known(x0, t, replace(level, kept=kept))
+
+    error = {}
     for told in (True, False):
-        known = Known(y[None], free)
         runs = []
         for seed in range(3):
-            denoiser = guided(PatchDenoiser(scales, recipe, [seed], known=known if told else None), known)
-            *_, state = cascade(denoiser, recipe.levels([(32, 40)]), seeded([seed]), (1, 3))
+            denoiser = guided(PatchDenoiser(scales, config, [seed]), keep)
+            *_, state = cascade(denoiser, [replace(level, kept=kept if told else None)], seeded([seed]), (1, 3))
             runs.append((state.x0[0, :, :, 20:26] - y[:, :, 20:26]).abs().mean().item())
-        wrong[told] = sum(runs)
-    assert wrong[True] < 0.05 < wrong[False]
+        error[told] = sum(runs)
+    assert error[True] < 0.05 < error[False]
 
 
 @settings(deadline=None, max_examples=12)
@@ -96,7 +100,7 @@ def test_what_is_drawn_goes_on_from_what_is_known() -> None:
     st.integers(6, 14), st.integers(6, 14), st.sampled_from([3, 5, 9]), st.sampled_from(["", "x", "y", "xy"]),
     st.sampled_from([1, 3]), st.integers(0, 999),
 )  # fmt: skip
-def test_compiled_and_matmul_agree(height, width, patch, wrap, channels, seed) -> None:
+def test_compiled_and_matmul_posteriors_agree(height, width, patch, wrap, channels, seed) -> None:
     y = scenery(16, 13, channels, seed)
     x = noisy(scenery(height, width, channels, seed + 1), 0.5, seed)
     edges = Edges(3.0, 0.5, 10.0)
@@ -108,7 +112,7 @@ def test_compiled_and_matmul_agree(height, width, patch, wrap, channels, seed) -
     assert torch.allclose(one.prior, other.prior, atol=1e-2)
 
 
-def test_blocks_cannot_be_seen(monkeypatch) -> None:
+def test_block_boundaries_leave_no_trace(monkeypatch) -> None:
     y = scenery(16, 20)
     x = noisy(scenery(30, 34, seed=2), 0.5)
     for wrap in ("", "xy"):
@@ -119,53 +123,54 @@ def test_blocks_cannot_be_seen(monkeypatch) -> None:
         assert torch.allclose(whole.x0, parts.x0, atol=1e-4)
 
 
-def test_little_noise_gives_the_picture_back() -> None:
+def test_little_noise_returns_the_picture() -> None:
     y = scenery()
     seen = posterior(noisy(y, 0.02), scale(y), 0.02, 7, Edges(8, 0, 20))
     assert (seen.x0 - y).abs().max() < 1e-2
 
 
-def test_balance_evens_out_what_is_used() -> None:
+def test_balance_makes_the_use_of_patches_even() -> None:
     y = scenery()
     x = noisy(torch.zeros_like(y), 1.0)
     shares = []
     for rounds in (0, 6):
         prior = posterior(x, scale(y), 1.0, 7, FREE, balance=rounds).prior
         again = posterior(x, scale(y), 1.0, 7, FREE, prior=prior, balance=1).prior
-        shares.append((again - prior).exp().std())  # how much one more round would still have to correct
+        shares.append((again - prior).exp().std())  # what one more round would still correct
     assert shares[1] < 0.2 * shares[0]
 
 
-def test_hidden_pixels_are_never_sampled() -> None:
+def test_hidden_pixels_are_never_used() -> None:
     y = scenery()
     hidden = torch.zeros(y.shape[1:], dtype=torch.bool)
     hidden[10:30, 20:40] = True
-    y[:, hidden] = 5.0  # would be noticed
+    y[:, hidden] = 5.0  # outside the range of the others
     source = Scale(y, None, ~hidden)
     for sigma in (0.1, 3.0):
         seen = posterior(noisy(torch.zeros_like(y), sigma), source, sigma, 7, Edges(8, 0, 20))
         assert seen.x0.max() <= 1 + 1e-4
-    field, _ = refine(noisy(torch.zeros_like(y), 0.1), y, source, seen.field, 7, passes=6, jitter=8, reach=30)
-    assert gather(field, y).max() <= 1 and average(field, source, 7, 2.0).max() <= 1 + 1e-4
-    assert not hidden[field[..., 0].long(), field[..., 1].long()].any()
+    origins, _ = refine(noisy(torch.zeros_like(y), 0.1), y, source, seen.origins, 7, passes=6, jitter=8, reach=30)
+    assert gather(origins, y).max() <= 1 and average(origins, source, 7, 2.0).max() <= 1 + 1e-4
+    assert not hidden[origins[..., 0].long(), origins[..., 1].long()].any()
 
 
 @pytest.mark.parametrize("value", [-1.0, 0.0, 1.0])
-def test_a_constant_picture_stays_one(value) -> None:
+def test_a_constant_picture_stays_constant(value) -> None:
     pixels = torch.full((1, 40, 40), value)
     sizes = level_sizes((40, 40), 400)
-    denoiser = PatchDenoiser(pyramid(pixels, None, sizes), Recipe(steps=4))
-    *_, state = cascade(denoiser, Recipe(steps=4).levels(sizes), seeded([0]), (1, 1))
+    config = PatchSettings(steps=4)
+    denoiser = PatchDenoiser(pyramid(pixels, None, sizes), config)
+    *_, state = cascade(denoiser, config.levels(sizes), seeded([0]), (1, 1))
     assert torch.allclose(state.x0, torch.full_like(state.x0, value), atol=1e-5)
 
 
 def test_the_fast_search_converges_to_the_exact_answer() -> None:
-    """Budgets of candidates a pixel against the distance left above the exact nearest patch's."""
+    """The more candidates, the closer the distance comes to that of the exact nearest patch."""
     y = scenery(40, 44)
     x = noisy(scenery(36, 40, seed=5), 0.1)
     height, width = x.shape[1:]
     exact = posterior(x, scale(y), 0.005, 5, Edges(0, 0, 4.0), overlap=1)
-    _, best = refine(x, y, scale(y), exact.field, 5, passes=1, jitter=0)
+    _, best = refine(x, y, scale(y), exact.origins, 5, passes=1, jitter=0)
     start = torch.randint(0, 36, (height, width, 2), generator=torch.Generator().manual_seed(0)).int()
     curve = []
     for passes in (1, 4, 16, 64, 256):
@@ -177,20 +182,20 @@ def test_the_fast_search_converges_to_the_exact_answer() -> None:
 
 @settings(deadline=None, max_examples=8)
 @given(st.sampled_from(["", "x", "y", "xy"]), st.sampled_from([1, 3]), st.integers(0, 99))
-def test_the_torch_search_is_the_compiled_one(wrap, channels, seed) -> None:
+def test_the_torch_search_equals_the_compiled_one(wrap, channels, seed) -> None:
     y, x = scenery(20, 24, channels, seed), noisy(scenery(15, 17, channels, seed + 1), 0.1)
     start = torch.randint(0, 20, (15, 17, 2), generator=torch.Generator().manual_seed(seed)).int()
     one, distance = refine(x, y, scale(y), start, 5, seed=seed, wrap=wrap)
     other, again = refine_by_gathering(x, y, scale(y), start, 5, 2, 2, 2, seed, wrap)
     assert torch.allclose(distance, again, rtol=1e-3, atol=1e-3)
-    assert (one == other).all(-1).float().mean() > 0.99  # ties may fall either way
+    assert (one == other).all(-1).float().mean() > 0.99  # ties may differ
     ramp = torch.exp(-0.5 * ((torch.arange(5) - 2) / 1.5) ** 2)
     window = torch.outer(ramp, ramp)
     soft = average(one, scale(y), 5, 1.5, wrap)
     assert torch.allclose(soft, average_by_gathering(one, scale(y), window, wrap), atol=1e-5)
 
 
-def test_upscaling_keeps_patches_together() -> None:
+def test_upscaled_origins_keep_patches_together() -> None:
     rows, columns = torch.meshgrid(torch.arange(10), torch.arange(12), indexing="ij")
     identity = torch.stack([rows, columns], -1).int()
     fine = upscale(identity, (20, 24), (10, 12), (20, 24))
@@ -198,7 +203,7 @@ def test_upscaling_keeps_patches_together() -> None:
     assert (fine - torch.stack([rows, columns], -1)).abs().max() <= 1
 
 
-def test_healing_keeps_copies_and_dissolves_seams() -> None:
+def test_healing_keeps_copies_and_smooths_seams() -> None:
     y = scenery(30, 40)
     rows, columns = torch.meshgrid(torch.arange(30), torch.arange(40), indexing="ij")
     identity = torch.stack([rows, columns], -1).int()
@@ -211,16 +216,25 @@ def test_healing_keeps_copies_and_dissolves_seams() -> None:
     assert seam > 0.4 and healed < 0.35 * seam
 
 
+def test_nearest_origins_find_a_crop_in_its_source() -> None:
+    y = scenery(40, 60)
+    crop = torch.cat([y[:, 5:35, 10:50], torch.zeros(1, 30, 40)])  # a channel more, which is ignored
+    origins = nearest_origins(crop, y)
+    assert torch.equal(origins, match(crop[:3], pyramid(y, None, level_sizes((40, 60), 3072))))
+    copied = gather(origins, y)
+    assert (copied - crop[:3]).abs().mean() < 0.02
+
+
 def test_a_run_does_not_depend_on_the_number_of_threads() -> None:
     y = scenery()
     sizes = level_sizes((48, 64), 400)
-    recipe = Recipe(steps=4, widest=9, narrowest=5)
+    config = PatchSettings(steps=4, widest=9, narrowest=5)
     pictures = []
     threads = torch.get_num_threads()
     for count in (1, 2):
         torch.set_num_threads(count)
-        denoiser = PatchDenoiser(pyramid(y, None, sizes), recipe, seeds=[3])
-        *_, state = cascade(denoiser, recipe.levels(canvas_sizes((40, 80), sizes)), seeded([3]), (1, 3))
+        denoiser = PatchDenoiser(pyramid(y, None, sizes), config, seeds=[3])
+        *_, state = cascade(denoiser, config.levels(canvas_sizes((40, 80), sizes)), seeded([3]), (1, 3))
         pictures.append(state.x0)
     torch.set_num_threads(threads)
     assert torch.allclose(pictures[0], pictures[1], atol=1e-3)

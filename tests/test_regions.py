@@ -1,4 +1,4 @@
-"""Where to act: one parser for masks, transparency, boxes and polygons."""
+"""Where to act: masks, transparency, boxes and polygons."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from unica.errors import UnicaError
 from unica.image import Picture, load, to_pil
-from unica.regions import Region, feathered, grown, shown
+from unica.masks import feathered, filled, grown, shown
+from unica.regions import Region
 
 SOURCE = load(to_pil(scenery(40, 60)))
 
@@ -28,7 +29,7 @@ def test_a_box_is_left_top_width_height() -> None:
     assert meant.sum() == 21 and meant[5:12, 10:13].all()
 
 
-def test_parts_come_together() -> None:
+def test_all_parts_are_marked_together() -> None:
     meant = where(box=[(0, 0, 4, 4), (50, 30, 10, 10)], polygon=[[(20, 10), (30, 10), (30, 20), (20, 20)]])
     assert meant.sum() == 16 + 100 + 100 and meant[10:20, 20:30].all()
 
@@ -48,18 +49,18 @@ def test_a_mask_is_white_where_to_act() -> None:
     mask[:, :10, :20] = 1
     assert torch.equal(where(mask=to_pil(mask)), where(box=[(0, 0, 20, 10)]))
     clear = torch.ones(1, 40, 60)
-    clear[:, :, 10:] = 0  # white, but not there
+    clear[:, :, 10:] = 0  # white, but transparent
     assert torch.equal(where(mask=to_pil(mask, clear)), where(box=[(0, 0, 10, 10)]))
 
 
-def test_a_pictures_own_transparency() -> None:
+def test_mask_alpha_marks_transparent_pixels() -> None:
     alpha = torch.ones(1, 40, 60)
     alpha[:, 20:, 30:] = 0
     source = load(to_pil(scenery(40, 60), alpha))
     assert torch.equal(where(source, mask_alpha=True), where(box=[(30, 20, 30, 20)]))
 
 
-def test_a_shrunk_picture_is_pointed_at_as_its_file_is() -> None:
+def test_places_are_in_pixels_of_the_file() -> None:
     small = replace(SOURCE, original_size=(600, 400))
     assert torch.equal(where(small, box=[(100, 50, 30, 70)]), where(box=[(10, 5, 3, 7)]))
     corners = [(100, 50), (130, 50), (130, 120), (100, 120)]
@@ -67,7 +68,7 @@ def test_a_shrunk_picture_is_pointed_at_as_its_file_is() -> None:
     large = torch.full((1, 400, 600), -1.0)
     large[:, 50:120, 100:130] = 1
     assert torch.equal(where(small, mask=to_pil(large)), where(box=[(10, 5, 3, 7)]))
-    assert where(small, box=[(599, 399, 1, 1)]).sum() == 1  # never less than a pixel
+    assert where(small, box=[(599, 399, 1, 1)]).sum() == 1  # at least one pixel
 
 
 @pytest.mark.parametrize(
@@ -85,12 +86,12 @@ def test_a_shrunk_picture_is_pointed_at_as_its_file_is() -> None:
         ({"mask": "nothing.png"}, "nothing.png"),
     ],
 )
-def test_regions_that_are_none(words: dict, match: str) -> None:
+def test_regions_that_make_no_sense_are_refused(words: dict, match: str) -> None:
     with pytest.raises(UnicaError, match=match):
         where(**words)
 
 
-def test_growing_and_fading() -> None:
+def test_masks_grow_and_fade_by_pixels() -> None:
     mask = where(box=[(20, 10, 5, 5)])[None]
     assert torch.equal(grown(mask, 3)[0], where(box=[(17, 7, 11, 11)]))
     share = feathered(mask, 3)
@@ -99,14 +100,39 @@ def test_growing_and_fading() -> None:
     assert torch.equal(feathered(mask, 0), mask.float())
 
 
-def test_what_was_understood_is_red() -> None:
+def test_shown_masks_are_red() -> None:
     seen = shown(where(box=[(0, 0, 5, 5)])[None], torch.zeros(1, 40, 60))
     assert seen[0, 0, 0] > 0.5 > seen[1, 0, 0] and (seen[:, 10:] == 0).all()
 
 
-def test_a_box_that_is_no_list_of_boxes_is_a_sentence() -> None:
-    """In a process whose annotations nobody checks."""
-    done = subprocess.run(
-        [sys.executable, "-c", "import unica; unica.Region(box=(10, 20, 64, 48))"], capture_output=True, text=True
-    )
-    assert "UnicaError: box is a list of boxes" in done.stderr
+def test_boxes_and_polygons_become_lists_of_tuples() -> None:
+    region = Region(box=((1, 2, 3, 4),), polygon=[((0, 0), (9, 0), (9, 9))])
+    assert region.box == [(1, 2, 3, 4)] and region.polygon == [[(0, 0), (9, 0), (9, 9)]]
+    assert torch.equal(Region(box=[(10, 5, 3, 7)]).on(SOURCE)[0], where(box=[(10, 5, 3, 7)]))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("box=(10, 20, 64, 48)", "box is a list of boxes"),
+        ("box=[(10, 20, 64)]", "box is a list of boxes"),
+        ("box=[(10, 20, 64, 4.5)]", "box must be a whole number"),
+        ("polygon=[(10, 20, 64)]", "polygon must be a list of polygons"),
+        ("polygon=[[(0, 0), (1, 'x')]]", "polygon must be a number"),
+    ],
+)
+def test_shapes_of_another_form_are_refused_in_a_sentence(words: str, message: str) -> None:
+    """In a process that does not check annotations."""
+    code = f"import sys; from unica.regions import Region; Region({words})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert f"UnicaError: {message}" in done.stderr
+
+
+def test_filled_keeps_what_is_known_and_continues_it_smoothly() -> None:
+    ramp = torch.linspace(-1, 1, 40).expand(3, 30, 40)
+    known = torch.ones(1, 30, 40, dtype=torch.bool)
+    known[:, 10:20, 12:26] = False
+    made = filled(torch.where(known, ramp, torch.tensor(0.9)), known)
+    assert torch.equal(made[:, known[0]], ramp[:, known[0]])
+    assert (made - ramp)[:, ~known[0]].abs().max() < 0.3
+    assert torch.equal(filled(ramp, torch.ones_like(known)), ramp)

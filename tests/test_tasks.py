@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from conftest import scenery
-from engines import ENGINES, small_model
+from engines import ENGINES, TRAINED, small_model
 from PIL import Image
+from task_arguments import ARGUMENTS, HOLE, OTHER, PLACEMENT, every_task
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 from typer.testing import CliRunner
@@ -17,50 +20,128 @@ from typer.testing import CliRunner
 import unica
 from unica import Region
 from unica.cli.app import app
+from unica.engines.base import Model
 from unica.errors import UnicaError
 from unica.image import load, read_text, resize, to_pil
 from unica.metrics.patches import mean_patch_distance
-from unica.model import Model
+from unica.tasks import tasks
 from unica.tasks.tile import seam
 
 EXAMPLES = Path(__file__).parents[1] / "examples/images"
-HOLE = Region(box=[(20, 10, 16, 24)])
+MORE_RUNS = [
+    pytest.param("outpaint", {"right": 10, "repeat": 2}, id="outpaint-repeat"),
+    pytest.param("objects", {"size_factor": 1.6}, id="objects-larger"),
+    pytest.param("follow", {**ARGUMENTS["follow"], "mode": "style"}, id="follow-style"),
+]
+RUNS = [*every_task(), *MORE_RUNS]
 
 
 def bytes_of(pictures: list[Image.Image]) -> list[bytes]:
     return [picture.tobytes() for picture in pictures]
 
 
-OTHER = to_pil(scenery(52, 60, seed=9))
-PUT = ((5, 5, 20, 20), (40, 10, 20, 20))
-RUNS = {
-    "outpaint": lambda model, **words: unica.outpaint(model, left=6, down=8, **words),
-    "outpaint-repeat": lambda model, **words: unica.outpaint(model, right=10, repeat=2, **words),
-    "inpaint": lambda model, **words: unica.inpaint(model, HOLE, **words),
-    "harmonize": lambda model, **words: unica.harmonize(model, OTHER, HOLE, **words),
-    "region": lambda model, **words: unica.region(model, [PUT], **words),
-    "style": lambda model, **words: unica.style(model, OTHER, strength=0.6, **words),
-    "analogy": lambda model, **words: unica.analogy(model, OTHER, strength=0.9, **words),
-    "paint": lambda model, **words: unica.paint(model, OTHER, **words),
-    "edit": lambda model, **words: unica.edit(model, move=[PUT], **words),
-    "objects": lambda model, **words: unica.objects(model, 0.6, **words),
-    "retarget": lambda model, **words: unica.retarget(model, (48, 60), strength=1.0, **words),
-    "mirror": lambda model, **words: unica.mirror(model, **words),
-    "upscale": lambda model, **words: unica.upscale(model, 1.5, **words),
-}
+def values(pictures: list[Image.Image]) -> Tensor:
+    """Pictures in [0, 1]. "n c h w"."""
+    return torch.stack([load(picture).pixels for picture in pictures]) / 2 + 0.5
 
 
-def test_a_run_leaves_nothing_on_the_model(any_model: Model) -> None:
-    """Every task gives the same bytes again, with all others in between."""
-    first = {name: bytes_of(run(any_model, seed=1)) for name, run in RUNS.items()}
-    for name, run in reversed(RUNS.items()):
-        assert bytes_of(run(any_model, seed=1)) == first[name], name
+def test_pictures_depend_on_their_own_seed_alone(any_model: Model) -> None:
+    """The second picture of a run has the bytes of a run of its own, with all other tasks in between."""
+    runs = {run.id or "": run.values for run in RUNS}
+    pairs = {key: bytes_of(getattr(unica, name)(any_model, **words, count=2)) for key, (name, words) in runs.items()}
+    for key, (name, words) in reversed(runs.items()):
+        alone = bytes_of(getattr(unica, name)(any_model, **words, seed=1))
+        assert pairs[key][len(alone) :] == alone and pairs[key][: len(alone)] != alone, key
 
 
-@pytest.mark.parametrize("task", ["inpaint", "outpaint", "paint"])
-def test_picture_i_depends_on_its_seed_alone(any_model: Model, task: str) -> None:
-    first, second = bytes_of(RUNS[task](any_model, count=2))
-    assert first != second and bytes_of(RUNS[task](any_model, seed=1)) == [second]
+# Low diversity, where an engine has that knob
+
+
+@pytest.fixture(scope="module")
+def diverse() -> dict[float, Model]:
+    """Models of one picture, by their diversity."""
+    return {diversity: unica.open(to_pil(scenery(48, 64)), diversity=diversity) for diversity in (0.0, 0.05, 0.5)}
+
+
+@pytest.mark.parametrize(("name", "arguments"), RUNS)
+def test_low_diversity_brings_seeds_closer(diverse: dict[float, Model], name: str, arguments: dict[str, Any]) -> None:
+    apart = []
+    for diversity in (0.0, 0.5):
+        drawn = values(getattr(unica, name)(diverse[diversity], **arguments, count=2))
+        one, other = drawn.chunk(2)
+        apart.append((one - other).abs().mean())
+    assert apart[0] < 0.9 * apart[1]
+
+
+@pytest.mark.parametrize(("name", "arguments"), RUNS)
+def test_low_diversity_never_starts_from_nothing(
+    diverse: dict[float, Model], monkeypatch: pytest.MonkeyPatch, name: str, arguments: dict[str, Any]
+) -> None:
+    """With so little noise, a run without a picture to start from would draw gray."""
+    from unica.tasks import run
+
+    starts: list[Tensor | None] = []
+
+    def watched(denoiser: Any, levels: Any, noise: Any, shape: Any, start: Tensor | None) -> Any:
+        starts.append(start)
+        return cascade(denoiser, levels, noise, shape, start)
+
+    cascade = run.cascade
+    monkeypatch.setattr(run, "cascade", watched)
+    getattr(unica, name)(diverse[0.05], **arguments)
+    assert starts and all(start is not None for start in starts)
+
+
+STAY = ((5, 5, 20, 20), (5, 5, 20, 20))
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "part", "bound"),
+    [
+        ("sample", {}, slice(None), 0.01),
+        ("objects", {"size_factor": 1.0}, slice(None), 0.01),
+        ("region", {"put": [STAY]}, slice(None), 0.01),
+        ("region", {"put": [PLACEMENT]}, slice(0, 32), 0.01),
+        ("tile", {"axis": "x", "feather": 0}, slice(3, 8), 0.03),  # drawn anew, but not at the seam
+    ],
+)
+def test_low_diversity_stays_near_the_source(
+    diverse: dict[float, Model], name: str, arguments: dict[str, Any], part: slice, bound: float
+) -> None:
+    """In some columns of the picture. `sample` always did so; the others once drew gray there."""
+    source = values([to_pil(scenery(48, 64))])
+    low, usual = (
+        (values(getattr(unica, name)(diverse[diversity], **arguments, count=2)) - source)[..., part].abs().mean()
+        for diversity in (0.05, 0.5)
+    )
+    assert low < bound and low < usual
+
+
+def test_low_diversity_extends_as_it_samples(diverse: dict[float, Model]) -> None:
+    """Both begin with the source, stretched to the canvas."""
+    model = diverse[0.05]
+    beyond = values(unica.outpaint(model, left=16, right=16)) - values(unica.sample(model, size=(96, 48)))
+    assert beyond[..., :16].abs().mean() < 0.015 and beyond[..., -16:].abs().mean() < 0.015
+
+
+@pytest.mark.parametrize("diversity", [0.0, 0.05, 0.2, 0.5, 1.0])
+@pytest.mark.parametrize(
+    ("name", "arguments"), [("inpaint", {"where": Region(box=[(34, 6, 22, 20)])}), ("edit", {"erase": [(34, 6, 22, 20)]})]
+)
+def test_holes_are_filled_from_around_at_any_diversity(diversity: float, name: str, arguments: dict[str, Any]) -> None:
+    """A magenta thing hides a part of the sky. The hole is sky again: not magenta, and not gray as the stone below."""
+    sky = torch.tensor([-0.6, -0.1, 0.8])[:, None, None]
+    pixels = sky.expand(3, 48, 64).clone()
+    pixels[:, 30:] = torch.tensor([-0.5, 0.4, -0.7])[:, None, None]
+    pixels[:, 36:46, 4:24] = 0.0
+    pixels += (torch.rand(3, 48, 64, generator=torch.Generator().manual_seed(3)) - 0.5) * 0.1
+    pixels[:, 6:26, 34:56] = torch.tensor([1.0, -1.0, 1.0])[:, None, None]
+    model = unica.open(to_pil(pixels), diversity=diversity)
+    drawn = values(getattr(unica, name)(model, **arguments, count=2))
+    assert (drawn[..., 6:26, 34:56] - (sky / 2 + 0.5)).abs().max() < 0.05
+
+
+# Each task
 
 
 def test_a_picture_goes_on(any_model: Model) -> None:

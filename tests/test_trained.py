@@ -17,19 +17,22 @@ import pytest
 import torch
 from conftest import scenery
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from test_cli import inside
 from test_cli import unica as command
-from test_training import plan, trained
+from test_training import small, steps_of, trained
 
 import unica
-from unica.checkpoint import VERSION
 from unica.diffusion import cascade
+from unica.engines.files import HUB_FILE
+from unica.engines.sinddm.process import SinDDMProcess
+from unica.engines.trained import TrainedModel
+from unica.engines.windows import windowed
 from unica.errors import UnicaError
 from unica.image import load, read_text, to_pil
-from unica.networks import SinDDMConfig
-from unica.trained import HUB_FILE, TrainedModel
-from unica.windows import windowed
+from unica.networks import FoldedConfig, SinDDMConfig
+from unica.tensor_files import VERSION
 
 DATA = Path(__file__).parent / "data"
 OFFICIAL = DATA / "sinddm_official_format.pt"
@@ -38,7 +41,9 @@ SIZES = [(20, 16), (28, 22), (40, 32)]
 
 @pytest.fixture(scope="module")
 def model() -> TrainedModel:
-    return trained(plan(steps=3)).model()
+    model = trained(small(steps=3)).model()
+    assert isinstance(model, TrainedModel)
+    return model
 
 
 @pytest.fixture
@@ -48,18 +53,24 @@ def saved(model: TrainedModel, tmp_path: Path) -> Path:
     return path
 
 
+def opened(path: Path, **knobs) -> TrainedModel:
+    model = unica.load(path, **knobs)
+    assert isinstance(model, TrainedModel)
+    return model
+
+
 def pixels(picture: Image.Image) -> np.ndarray:
     return np.asarray(picture)
 
 
 def test_a_file_holds_all_of_a_model(model, saved: Path) -> None:
-    again = unica.load(saved, precision="float32")
-    assert again.recipe == model.recipe and again.training == model.training
+    again = opened(saved, precision="float32")
+    assert again.process == model.process and again.training == model.training
     assert torch.equal(again.picture.pixels, model.picture.pixels) and again.picture.size == model.picture.size
     assert np.array_equal(pixels(unica.sample(again, seed=2)[0]), pixels(unica.sample(model, seed=2)[0]))
 
 
-def test_the_source_may_stay_at_home(model, tmp_path: Path) -> None:
+def test_a_model_saved_without_its_source_draws_but_has_no_origins(model, tmp_path: Path) -> None:
     model.save(tmp_path / "x.unica", source=False)
     assert not any(name.startswith("source") for name in load_file(tmp_path / "x.unica"))
     again = unica.load(tmp_path / "x.unica")
@@ -72,14 +83,14 @@ def test_the_source_may_stay_at_home(model, tmp_path: Path) -> None:
 def test_sixteen_bits_come_back_exactly(tmp_path: Path) -> None:
     gray = to_pil(scenery(48, 64, channels=1), bits=16)
     gray.save(tmp_path / "gray.png")
-    trainer = trained(plan(steps=1), source=Image.open(tmp_path / "gray.png"))
+    trainer = trained(small(steps=1), source=Image.open(tmp_path / "gray.png"))
     trainer.model().save(tmp_path / "x.unica")
     assert torch.equal(unica.load(tmp_path / "x.unica").picture.pixels, trainer.picture.pixels)
     assert unica.sample(unica.load(tmp_path / "x.unica"))[0].mode == "I;16"
 
 
 @pytest.mark.parametrize("size", [(80, 60), (61, 47), (16, 16), (200, 30)])
-def test_any_size(model, size: tuple[int, int]) -> None:
+def test_pictures_have_the_size_that_was_asked_for(model, size: tuple[int, int]) -> None:
     assert unica.sample(model, size=size)[0].size == size
 
 
@@ -101,7 +112,7 @@ def test_frames_of_a_batch_are_complete(model) -> None:
 
 def test_a_tile_is_a_torus(model) -> None:
     """A run on a torus does not know where its edge is: rolled noise makes a rolled picture."""
-    level = model.levels((60, 80), "xy")[0]
+    level = model.run((60, 80), "xy").levels[0]
     z = torch.randn(1, 3, *level.size, generator=torch.Generator().manual_seed(0))
     runs = []
     for shift in (0, 6):
@@ -114,13 +125,13 @@ def test_a_tile_is_a_torus(model) -> None:
 @pytest.mark.parametrize("wrap", ["", "x", "xy"])
 def test_windows_cannot_be_seen(model, wrap) -> None:
     x = torch.randn(2, 3, 60, 91, generator=torch.Generator().manual_seed(1))
-    t = torch.tensor([30, 30])
+    t = torch.tensor([30, 30]).view(-1, 1, 1, 1)
 
     def eps(x: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
-            return model.recipe.eps(model.network, x, t, 0)
+            return model.process.eps(model.network, x, t, 0)
 
-    margin = model.recipe.network.field // 2
+    margin = model.process.network.receptive_field // 2
     whole = windowed(eps, x, margin, wrap)
     parts = windowed(eps, x, margin, wrap, largest=6000)
     assert torch.allclose(whole, parts, atol=1e-5)
@@ -128,25 +139,77 @@ def test_windows_cannot_be_seen(model, wrap) -> None:
         assert torch.equal(whole, eps(x))
 
 
-def test_start_steps_and_no_blend_change_the_picture(saved: Path) -> None:
+def test_knobs_change_the_picture(saved: Path) -> None:
     usual = pixels(unica.sample(unica.load(saved))[0])
     unblended = unica.load(saved, blend=False)
     for other in (unica.load(saved, start_steps=(3,)), unblended):
         assert not np.array_equal(pixels(unica.sample(other)[0]), usual)
     assert unblended.settings["blend"] is False
-    with pytest.raises(UnicaError, match="start-steps"):
+    with pytest.raises(UnicaError, match="start_steps must be 1 numbers"):
         unica.load(saved, start_steps=(3, 4))
+    with pytest.raises(UnicaError, match="start_steps must be a whole number from 1 to 100, not 101"):
+        unica.load(saved, start_steps=(101,))
+    with pytest.raises(UnicaError, match="steps is not a setting of the sinddm engine: it has start_steps, blend"):
+        unica.load(saved, steps=10)
 
 
 def test_predict_noise_refuses_what_is_not_there(model) -> None:
     x = torch.zeros(1, 3, 20, 20)
     assert model.predict_noise(x, 0, 0).dtype == torch.float32
-    for t, level in ((100, 0), (-1, 0), (0, 2), (0, -1)):
-        with pytest.raises(UnicaError):
+    for t, level, match in ((100, 0, "t must"), (-1, 0, "t must"), (0, 2, "level must"), (0, -1, "level must")):
+        with pytest.raises(UnicaError, match=match):
             model.predict_noise(x, t, level)
 
 
-def test_files_that_are_no_models(saved: Path, tmp_path: Path) -> None:
+def test_guided_runs_have_no_blend(model) -> None:
+    levels = model.for_guidance().run((60, 80)).levels
+    assert all(level.gamma(50) == 0 and level.update.eta == 1 for level in levels)
+    assert model.process.blend
+
+
+def test_another_device_gets_a_model_of_its_own(model) -> None:
+    other = model.to("cpu")
+    assert other.network is not model.network and other.process == model.process
+    x = torch.randn(1, 3, 20, 20)
+    assert torch.equal(other.predict_noise(x, 9, 1), model.predict_noise(x, 9, 1))
+    with pytest.raises(UnicaError, match="device must be"):
+        model.to("abacus")
+
+
+def test_the_header_of_a_file_keeps_its_keys(saved: Path) -> None:
+    """Files of format 1 are read by every version that knows it, whatever the code calls these things."""
+    with safe_open(saved, "pt") as file:
+        about = file.metadata()
+    assert about["unica"] == "model" and about["version"] == "1"
+    head = json.loads(about["head"])
+    assert set(head) == {"recipe", "picture", "training"}
+    shared = {"engine", "network", "sizes", "starts", "chain", "output", "spread"}
+    assert set(head["recipe"]) == {*shared, "blur", "rule", "blend"}
+    assert set(head["recipe"]["network"]) == {"kind", "width", "blocks", "fold", "channels"}
+    assert set(head["picture"]) == {"name", "bits", "sha256", "original_size", "shape"}
+    assert set(head["training"]) == {"preset", "steps", "seconds", "seed"}
+
+
+def test_the_noise_read_from_a_residual_output_is_exact() -> None:
+    """Both outputs describe the same noise: with an output of zero, eps is the optimal guess of single pixels."""
+    network = FoldedConfig(8, 1)
+    process = SinDDMProcess(
+        network=network, sizes=((8, 8),), starts=(100,), blur=(0.0,), output="residual", pixel_std=0.5
+    )
+    x, t = torch.randn(3, 3, 8, 8), torch.tensor([1, 50, 100]).view(-1, 1, 1, 1)
+    eps = process.eps(_Zero(), x, t, 0)
+    for row, at in enumerate((1, 50, 100)):
+        alpha, sigma = process.schedule.alpha(at), process.schedule.sigma(at)
+        expected = sigma / (alpha**2 * 0.25 + sigma**2) * x[row]
+        assert torch.allclose(eps[row], expected, atol=1e-5)
+
+
+class _Zero(torch.nn.Module):
+    def forward(self, x: torch.Tensor, t: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
+        return x * 0
+
+
+def test_files_that_are_no_models_are_refused(saved: Path, tmp_path: Path) -> None:
     whole = saved.read_bytes()
     foreign = tmp_path / "foreign.safetensors"
     save_file({"weight": torch.zeros(3)}, foreign)
@@ -160,6 +223,7 @@ def test_files_that_are_no_models(saved: Path, tmp_path: Path) -> None:
         (text, whole.replace(b'"version":"1"', b'"version":"9"'), "newer unica"),
         (text, whole.replace(b'\\"width\\": 32', b'\\"width\\": 64'), "damaged"),
         (text, whole.replace(b'\\"kind\\": \\"folded', b'\\"kind\\": \\"golden'), "damaged"),
+        (text, whole.replace(b'\\"engine\\": \\"sinddm', b'\\"engine\\": \\"future'), "engine future"),
         (tmp_path / "nothing.unica", None, "does not exist"),
         (tmp_path, None, "does not exist"),
     ]
@@ -176,12 +240,14 @@ def official() -> dict:
     return torch.load(OFFICIAL, weights_only=True)
 
 
-def test_the_authors_checkpoint_becomes_a_model(tmp_path: Path) -> None:
+def test_a_checkpoint_of_the_authors_becomes_a_model(tmp_path: Path) -> None:
     picture = to_pil(scenery(32, 40))
     model = unica.import_checkpoint(OFFICIAL, picture, SIZES)
-    assert model.recipe.network == SinDDMConfig(16) and model.recipe.chain == 100 and model.training["steps"] == 120_000
+    assert isinstance(model, TrainedModel)
+    assert model.process.network == SinDDMConfig(16) and model.process.chain == 100
+    assert steps_of(model) == 120_000
     model.save(tmp_path / "x.unica")
-    again = unica.load(tmp_path / "x.unica")
+    again = opened(tmp_path / "x.unica")
     x = torch.randn(1, 3, 20, 20)
     assert torch.equal(again.predict_noise(x, 9, 1), model.predict_noise(x, 9, 1))
     assert unica.sample(again, size=(60, 33))[0].size == (60, 33)
@@ -219,16 +285,16 @@ def test_damaged_checkpoints_are_refused(data: bytes, tmp_path: Path) -> None:
         unica.import_checkpoint(tmp_path / "model.pt", to_pil(scenery(32, 40)), SIZES)
 
 
-def test_the_hubs_conventions_in_a_folder(model, tmp_path: Path) -> None:
+def test_a_model_follows_the_hubs_conventions_in_a_folder(model, tmp_path: Path) -> None:
     model.save_pretrained(tmp_path / "hub")
     assert {path.name for path in (tmp_path / "hub").iterdir()} >= {HUB_FILE, "config.json", "README.md"}
     assert json.loads((tmp_path / "hub" / "config.json").read_text())["unica"]["recipe"]["network"]["kind"] == "folded"
     again = TrainedModel.from_pretrained(tmp_path / "hub", start_steps=(7,), device="cpu")
-    assert again.recipe.starts == (100, 7)
-    assert unica.load(tmp_path / "hub").recipe == model.recipe
+    assert again.process.starts == (100, 7)
+    assert opened(tmp_path / "hub").process == model.process
 
 
-def test_no_hub_is_a_sentence(monkeypatch) -> None:
+def test_a_hub_out_of_reach_is_told_in_a_sentence(monkeypatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(UnicaError, match="Hugging Face hub"):
         TrainedModel.from_pretrained("nobody/nothing", local_files_only=True)
@@ -262,7 +328,7 @@ def test_sindiffusion_on_the_command_line(tmp_path: Path) -> None:
     photo, model = tmp_path / "photo.png", tmp_path / "photo.unica"
     to_pil(scenery(48, 64)).save(photo)
     inside("train", photo, "--engine", "sindiffusion", "--receptive-field", "0.4", "--steps", "2", "-o", model, "-q")
-    assert unica.load(model).recipe.network.field < 60
+    assert opened(model).process.network.receptive_field < 60
     inside("sample", model, "-n", "1", "--steps", "3", "--sampler", "ddim", "-o", tmp_path / "out", "-q")
     words = shlex.split(read_text(tmp_path / "out" / "photo-0.png")["unica:command"])
     assert words[words.index("--steps") + 1] == "3" and words[words.index("--sampler") + 1] == "ddim"
@@ -284,9 +350,9 @@ def test_an_interrupted_training_leaves_a_model_that_can_go_on(tmp_path: Path, n
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and "photo.unica is usable" in said and "Traceback" not in said
-    steps = unica.load(tmp_path / "photo.unica").training["steps"]
+    steps = steps_of(unica.load(tmp_path / "photo.unica"))
     unica.train(tmp_path / "photo.png", steps=steps + 2, output=tmp_path / "photo.unica", resume=True)
-    assert unica.load(tmp_path / "photo.unica").training["steps"] == steps + 2
+    assert steps_of(unica.load(tmp_path / "photo.unica")) == steps + 2
 
 
 @pytest.mark.parametrize(
@@ -321,5 +387,5 @@ def test_an_import_on_the_command_line(tmp_path: Path) -> None:
     to_pil(scenery(32, 40)).save(tmp_path / "x.png")
     sizes = ",".join(f"{w}x{h}" for w, h in SIZES)
     inside("import", OFFICIAL, "--image", tmp_path / "x.png", "--sizes", sizes, "-o", tmp_path / "x.unica", "-q")
-    model = unica.load(tmp_path / "x.unica")
-    assert model.recipe.starts == (100, 23, 19) and model.picture.sha256 == load(tmp_path / "x.png").sha256
+    model = opened(tmp_path / "x.unica")
+    assert model.process.starts == (100, 23, 19) and model.picture.sha256 == load(tmp_path / "x.png").sha256

@@ -1,4 +1,4 @@
-"""Views of a picture: what is seen, that all of it is, and that nothing else is made up."""
+"""Views of a picture: they show it, show all of it, and show nothing else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def noise(*shape: int) -> Tensor:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("channels", (1, 2, 3, 4))
-def test_any_picture_is_seen_within_its_range(size: tuple[int, int], channels: int) -> None:
+def test_views_stay_within_the_range_of_the_picture(size: tuple[int, int], channels: int) -> None:
     seen = views(noise(2, channels, *size), 5, 32, seeded(0, 1))
     assert seen.shape == (10, 3, 32, 32)
     assert seen.min() >= -1e-6 and seen.max() <= 1 + 1e-6
@@ -37,7 +37,7 @@ def test_the_first_view_is_the_whole_picture() -> None:
     assert whole[..., :15].max() == 0 and whole[..., 17:].min() > 1 - 1e-6
 
 
-def test_a_seed_tells_the_views_and_the_next_ones_differ() -> None:
+def test_a_seed_decides_the_views_and_each_call_draws_new_ones() -> None:
     picture, (first, second) = noise(1, 3, 40, 60), seeded(7, 7)
     one = views(picture, 4, 24, [first])
     assert torch.equal(one, views(picture, 4, 24, [second]))
@@ -54,8 +54,8 @@ def test_views_do_not_depend_on_the_other_pictures() -> None:
 
 
 @pytest.mark.parametrize("size", [(16, 16), (30, 90), (200, 120)])
-def test_no_pixel_is_out_of_reach(size: tuple[int, int]) -> None:
-    """Neither of the whole view nor of the cut-outs, in a run of 30 steps; those see the borders less, but do."""
+def test_every_pixel_is_seen(size: tuple[int, int]) -> None:
+    """By the whole view, and by the cut-outs of a run of 30 steps, which see the borders less often."""
     picture, random = noise(1, 3, *size).requires_grad_(), seeded(3)
     seen = torch.cat([views(picture, 16, 24, random) for _ in range(30)])
     whole, cut = (torch.autograd.grad(part.sum(), picture, retain_graph=True)[0] for part in (seen[:1], seen))
@@ -65,8 +65,8 @@ def test_no_pixel_is_out_of_reach(size: tuple[int, int]) -> None:
     assert min(cut[..., :2, :].mean(), cut[..., -2:].mean()) > cut.mean() / 10
 
 
-def test_a_cutout_steps_over_nothing() -> None:
-    """In its middle, where it looks at the picture alone, each pixel counts."""
+def test_a_cutout_skips_no_pixel() -> None:
+    """Each pixel in the middle of a cut-out, where nothing is mirrored, has a gradient."""
     picture = torch.zeros(1, 1, 64, 64, requires_grad=True)
     for maps in cutouts(20, 1.0, *seeded(2)):
         (gradient,) = torch.autograd.grad(warp(picture, maps[None, None], 64).sum(), picture)
@@ -74,7 +74,7 @@ def test_a_cutout_steps_over_nothing() -> None:
         assert (gradient[..., max(y - 8, 0) : y + 8, max(x - 8, 0) : x + 8] > 0).all()
 
 
-def test_known_maps() -> None:
+def test_warp_with_known_maps() -> None:
     picture, same = noise(1, 3, 32, 32), torch.eye(3)
     mirror = torch.diag(torch.tensor([-1.0, 1, 1]))
     quarter = torch.tensor([[0.5, 0, -0.5], [0, 0.5, -0.5], [0, 0, 1]])
@@ -86,13 +86,13 @@ def test_known_maps() -> None:
 
 
 def rest(picture: Tensor) -> Tensor:
-    """What the three neighbours add where a view is twice as fine as its picture."""
+    """What the three neighbours add, in a view with twice the resolution of its picture."""
     x = picture[0, :, :16, :16]
     return x[:, 1:, :-1] * 0.1875 + x[:, :-1, 1:] * 0.1875 + x[:, 1:, 1:] * 0.0625
 
 
-def test_cutouts_are_of_the_right_size_and_inside() -> None:
-    """The area of a view that is neither shifted nor tilted is that of its crop; corners stay near the picture."""
+def test_cutouts_have_the_right_size_and_lie_inside() -> None:
+    """Cut-outs are square, their corners stay near the picture, and half of them are mirrored."""
     maps = cutouts(500, 0.5, *seeded(0))
     corners = torch.tensor([[x, y, 1.0] for x in (-1, 1) for y in (-1, 1)]) @ maps.mT
     x, y = (corners[..., :2] / corners[..., 2:]).unbind(-1)

@@ -5,52 +5,34 @@
     pictures = unica.sample(model, count=4, size=(512, 256), seed=7)
     for frame in unica.stream(unica.sample, model): ...
 
-What is heavy is imported at first use, so that `import unica` costs nothing.
+Every task (`sample`, `outpaint`, `inpaint`, ...) is a function here and a method of a model. What is heavy is imported
+at first use, so that `import unica` costs nothing.
 """
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from unica.errors import UnicaError
+from unica.threads import set_waiting_policy
 
 if TYPE_CHECKING:
-    from unica.foreign import import_checkpoint
-    from unica.guides.clip import Prompt
-    from unica.instant import open
-    from unica.model import Model
+    from unica.engines.author_checkpoints import import_checkpoint
+    from unica.engines.base import Engine, Model, open
+    from unica.engines.files import load
+    from unica.engines.train import train
+    from unica.engines.trained import TrainedModel
+    from unica.prompts import Prompt
     from unica.regions import Region
-    from unica.session import train
-    from unica.tasks import (
-        Frame,
-        analogy,
-        animate,
-        edit,
-        follow,
-        harmonize,
-        inpaint,
-        mirror,
-        objects,
-        outpaint,
-        paint,
-        region,
-        retarget,
-        sample,
-        stream,
-        style,
-        text,
-        tile,
-        upscale,
-    )
-    from unica.trained import TrainedModel, load
+    from unica.tasks.declare import stream
+    from unica.tasks.run import Frame
 
-# torch's idle OpenMP threads would spin where the compiled loops' threads work; read when torch is first imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+set_waiting_policy()
 
 __version__ = "0.1.0"
 __all__ = [
+    "Engine",
     "Frame",
     "Model",
     "Prompt",
@@ -58,62 +40,39 @@ __all__ = [
     "TrainedModel",
     "UnicaError",
     "__version__",
-    "analogy",
-    "animate",
-    "edit",
-    "follow",
-    "harmonize",
     "import_checkpoint",
-    "inpaint",
     "load",
-    "mirror",
-    "objects",
     "open",
-    "outpaint",
-    "paint",
-    "region",
-    "retarget",
-    "sample",
     "stream",
-    "style",
-    "text",
-    "tile",
     "train",
-    "upscale",
 ]
 
 _HOMES = {
-    "Frame": "tasks",
-    "Model": "model",
-    "Prompt": "guides.clip",
+    "Engine": "engines.base",
+    "Frame": "tasks.run",
+    "Model": "engines.base",
+    "Prompt": "prompts",
     "Region": "regions",
-    "TrainedModel": "trained",
-    "analogy": "tasks",
-    "animate": "tasks",
-    "edit": "tasks",
-    "follow": "tasks",
-    "harmonize": "tasks",
-    "import_checkpoint": "foreign",
-    "inpaint": "tasks",
-    "load": "trained",
-    "mirror": "tasks",
-    "objects": "tasks",
-    "open": "instant",
-    "outpaint": "tasks",
-    "paint": "tasks",
-    "region": "tasks",
-    "retarget": "tasks",
-    "sample": "tasks",
-    "stream": "tasks",
-    "style": "tasks",
-    "text": "tasks",
-    "tile": "tasks",
-    "train": "session",
-    "upscale": "tasks",
+    "TrainedModel": "engines.trained",
+    "import_checkpoint": "engines.author_checkpoints",
+    "load": "engines.files",
+    "open": "engines.base",
+    "stream": "tasks.declare",
+    "train": "engines.train",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'unica' has no attribute {name!r}")
-    return getattr(import_module(f"unica.{_HOMES[name]}"), name)
+    """A public name, from its module; or a task."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    functions = import_module("unica.tasks").FUNCTIONS  # also makes the tasks methods of models
+    if name in _HOMES:
+        return getattr(import_module(f"unica.{_HOMES[name]}"), name)
+    if name in functions:
+        return functions[name]
+    raise AttributeError(f"module 'unica' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES, *import_module("unica.tasks").FUNCTIONS])

@@ -1,4 +1,4 @@
-"""The sampler: one step, one level, a cascade of levels. Both papers, and the instant engine, are settings of it.
+"""The sampler: one step, one level, a cascade of levels. Both papers, and the closed-form engine, are settings of it.
 
 A denoiser looks at `x_t = alpha_t * mean_t + sigma_t * eps` and estimates the clean picture x0 and the noise eps.
 Every update is then the same line with another `keep` and `std`:
@@ -13,37 +13,37 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import interpolate
 
-from unica.schedule import Blend, Gamma, Schedule, no_blur
+from unica.schedule import Blend, Gamma, Schedule, Time, like, no_blur
+from unica.torus import Axes
 
 Image = Float[Tensor, "b c h w"]
 Noise = Callable[[Sequence[int]], Tensor]
-Axes = Literal["", "x", "y", "xy"]
 
 
 class Prediction(NamedTuple):
-    """What a denoiser says of a noisy picture."""
+    """What a denoiser estimates of a noisy picture."""
 
     x0: Image
     eps: Image
 
 
 class State(NamedTuple):
-    """Where a run stands after a step: everything a progress bar, a preview or a video needs."""
+    """A run after one of its steps: everything that a progress bar, a preview or a video needs."""
 
     level: int
     levels: int
     step: int  # of this level; 1 after the first
     steps: int
-    x: Image  # the picture with the noise that is left in it
-    x0: Image  # the present estimate of the clean picture
+    x: Image  # the picture, with the noise that is still in it
+    x0: Image  # the current estimate of the clean picture
 
     @property
     def last(self) -> bool:
@@ -54,11 +54,11 @@ class State(NamedTuple):
 class Update:
     """A generalised DDIM step (Song et al. 2021, Eq. 12); eta = 1 is DDPM (Ho et al. 2020).
 
-    `variance` is the noise DDPM adds: "small" is the posterior's, "large" the forward chain's beta_t.
-    `rederive` recomputes eps from an x0 that guides have changed; SinDDM's blended update keeps the network's own.
-    `bound` is the range of pictures: the mean, which is one, is kept within [-bound, bound].
-    `order` 2 goes on from x0 as it changed since the step before, half a step ahead: with `rederive` that is
-    DPM-Solver++(2M) (Lu et al. 2022, Alg. 2), and with eta = 1 the one for the SDE (App. A).
+    `variance` is the noise that DDPM adds: "small" is the posterior's, "large" is the forward chain's beta_t.
+    `rederive` computes eps again from the x0 that guides have changed; SinDDM's blended update keeps the network's eps.
+    `bound` is the range of pictures: the mean is a picture, so it is clamped to [-bound, bound].
+    `order` 2 extrapolates x0 by half a step, from its last two values. With `rederive` that is DPM-Solver++(2M)
+    (Lu et al. 2022, Alg. 2); with eta = 1 as well, its version for the SDE (App. A).
     """
 
     eta: float = 0.0
@@ -78,16 +78,16 @@ class Update:
         noise: Noise,
         before: tuple[float, Image] | None = None,
     ) -> Image:
-        """The picture at time s < t; `before` are the time and x0 of the step before."""
+        """The picture at time s < t. `before` holds the time and the x0 of the previous step."""
         if self.order == 2 and before is not None:
-            seen = seen._replace(x0=_ahead(seen.x0, t, s, schedule, *before))
+            seen = seen._replace(x0=_extrapolated(seen.x0, t, s, schedule, *before))
         alpha_t, sigma_t = schedule.alpha(t), schedule.sigma(t)
         alpha_s, sigma_s = schedule.alpha(s), schedule.sigma(s)
         added = max(sigma_t**2 - (alpha_t / alpha_s * sigma_s) ** 2, 0.0)  # variance of x_t given x_s
         posterior = added * (sigma_s / sigma_t) ** 2
         keep = math.sqrt(max(sigma_s**2 - self.eta**2 * posterior, 0.0))
         std = self.eta * math.sqrt(added if self.variance == "large" else posterior)
-        eps = (x_t - alpha_t * self._mean(seen.x0, t, blend)) / sigma_t if self.rederive else seen.eps
+        eps = eps_of(x_t, self._mean(seen.x0, t, blend), t, schedule) if self.rederive else seen.eps
         x_s = alpha_s * self._mean(seen.x0, s, blend) + keep * eps
         return x_s + std * noise(x_s.shape) if std > 0 and sigma_s > 0 else x_s
 
@@ -96,8 +96,8 @@ class Update:
         return mean if self.bound == math.inf else mean.clamp(-self.bound, self.bound)
 
 
-def _ahead(x0: Image, t: float, s: float, schedule: Schedule, r: float, x0_r: Image) -> Image:
-    """x0 in the middle of the step from t to s, on the line through x0 at r > t and t over log(alpha / sigma)."""
+def _extrapolated(x0: Image, t: float, s: float, schedule: Schedule, r: float, x0_r: Image) -> Image:
+    """x0 in the middle of the step from t to s: linear in log(alpha / sigma), through its values at r > t and at t."""
     if schedule.sigma(s) == 0 or schedule.sigma(r) == schedule.sigma(t):
         return x0
     at_r, at_t, at_s = (math.log(schedule.alpha(time) / schedule.sigma(time)) for time in (r, t, s))
@@ -116,11 +116,21 @@ def dpm(eta: float = 0.0, bound: float = math.inf) -> Update:
     return Update(eta, rederive=True, bound=bound, order=2)
 
 
+class Kept(NamedTuple):
+    """The part of a level's canvas that is known and stays (SinDiffusion, Eq. 6)."""
+
+    picture: Float[Tensor, "1 c h w"]
+    mask: Bool[Tensor, "1 1 h w"]  # where the picture is kept
+
+
 @dataclass(frozen=True)
 class Level:
-    """One rung of the cascade. `index` picks the scale the denoiser works at, `size` the canvas: pairing them
-    differently changes the size of objects. `times` falls from the start step to 0; `entry` is the time whose noise
-    the coarser result is given first, where it is not the start step."""
+    """One level of the cascade.
+
+    `index` selects the scale that the denoiser works at, and `size` is the canvas; pairing them differently changes the
+    size of objects. `times` falls from the start step to 0. `entry` is the time whose noise the coarser result gets,
+    where that is not the start step. `kept` is what is already known of the canvas.
+    """
 
     index: int
     size: tuple[int, int]  # height, width
@@ -129,6 +139,7 @@ class Level:
     gamma: Gamma = no_blur
     wrap: Axes = ""  # axes along which the canvas is a torus
     entry: float | None = None
+    kept: Kept | None = field(default=None, repr=False, compare=False)
 
     @property
     def start(self) -> float:
@@ -150,7 +161,7 @@ Guide = Callable[[Image, float, Level], Image]
 
 @dataclass(frozen=True)
 class Guided:
-    """A denoiser whose x0 passes through guides. eps stays what the denoiser said: the update decides about it."""
+    """A denoiser whose x0 passes through guides. Its eps stays as it was; the update decides what to do with it."""
 
     denoiser: Denoiser
     guides: tuple[Guide, ...]
@@ -171,18 +182,33 @@ def guided(denoiser: Denoiser, *guides: Guide) -> Denoiser:
     return Guided(denoiser, guides) if guides else denoiser
 
 
-def eps_of(x_t: Image, x0: Image, t: float, schedule: Schedule, blend: Blend) -> Image:
-    """The noise that x0 leaves unexplained in x_t."""
-    return (x_t - schedule.alpha(t) * blend.mix(x0, t)) / schedule.sigma(t)
+def keep_known(x0: Image, t: float, level: Level) -> Image:
+    """The guide of Eq. 6: where the canvas is kept, x0 is the known picture."""
+    return x0 if level.kept is None else level.kept.picture.to(x0).where(level.kept.mask.to(x0.device), x0)
+
+
+def noised(mean: Image, eps: Image, t: Time, schedule: Schedule) -> Image:
+    """x_t = alpha_t mean + sigma_t eps, in sampling and in training."""
+    return like(schedule.alpha(t), mean) * mean + like(schedule.sigma(t), mean) * eps
+
+
+def mean_of(x_t: Image, eps: Image, t: float, schedule: Schedule) -> Image:
+    """The mean that is left of x_t without its noise (Alg. 2, line 6)."""
+    return (x_t - schedule.sigma(t) * eps) / schedule.alpha(t)
+
+
+def eps_of(x_t: Image, mean: Image, t: float, schedule: Schedule) -> Image:
+    """The noise that is left of x_t without its mean: the inverse of `noised`."""
+    return (x_t - schedule.alpha(t) * mean) / schedule.sigma(t)
 
 
 def x0_of(x_t: Image, eps: Image, t: float, schedule: Schedule, blend: Blend) -> Image:
-    """The clean picture that eps leaves of x_t (Alg. 2, lines 6 and 7)."""
-    return blend.unmix((x_t - schedule.sigma(t) * eps) / schedule.alpha(t), t)
+    """The clean picture that is left of x_t without its noise (Alg. 2, lines 6 and 7)."""
+    return blend.unmix(mean_of(x_t, eps, t, schedule), t)
 
 
 def seeded(seeds: Sequence[int], device: torch.device | str = "cpu") -> Noise:
-    """Noise in which picture i depends on seeds[i] alone: never on the batch, nor on the device."""
+    """A source of noise. Picture i's depends on seeds[i] alone: not on the batch, and not on the device."""
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
     def noise(shape: Sequence[int]) -> Tensor:
@@ -192,7 +218,7 @@ def seeded(seeds: Sequence[int], device: torch.device | str = "cpu") -> Noise:
 
 
 def diffuse(denoiser: Denoiser, level: Level, x: Image, blend: Blend, noise: Noise) -> Iterator[State]:
-    """Denoise x from level.times[0] down to level.times[-1], one state a step."""
+    """Denoise x from level.times[0] down to level.times[-1]; one state for each step."""
     steps = len(level.times) - 1
     before = None
     for step, (t, s) in enumerate(zip(level.times, level.times[1:]), start=1):
@@ -205,9 +231,9 @@ def diffuse(denoiser: Denoiser, level: Level, x: Image, blend: Blend, noise: Noi
 def cascade(
     denoiser: Denoiser, levels: Sequence[Level], noise: Noise, shape: tuple[int, int], start: Image | None = None
 ) -> Iterator[State]:
-    """Coarse to fine: each level noises the upsampled result of the one before and denoises it (Alg. 2).
+    """Coarse to fine: each level adds noise to the upsampled result of the level before, and removes it (Alg. 2).
 
-    `shape` is (batch, channels). `start` stands for the result before the first level; None is pure noise.
+    `shape` is (batch, channels). `start` takes the place of a result before the first level; None is pure noise.
     """
     coarse = start
     for position, level in enumerate(levels):
@@ -219,7 +245,7 @@ def cascade(
             coarse = upsample(coarse, level.size, level.wrap)
             blend = Blend(coarse, level.gamma)
             entry = level.start if level.entry is None else level.entry
-            x = denoiser.schedule.alpha(entry) * coarse + denoiser.schedule.sigma(entry) * z
+            x = noised(coarse, z, entry, denoiser.schedule)
         for state in diffuse(denoiser, level, x, blend, noise):
             x = state.x
             yield state._replace(level=position, levels=len(levels))
@@ -227,11 +253,11 @@ def cascade(
 
 
 def upsample(x: Image, size: tuple[int, int], wrap: Axes = "") -> Float[Tensor, "b c H W"]:
-    """Bilinear, as SinDDM's; over the edge of a torus where the canvas is one."""
+    """Bilinear, as in SinDDM. On a torus the picture is repeated first, so that no edge can be seen."""
     if x.shape[-2:] == size:
         return x
     rows, columns = (3 if "y" in wrap else 1), (3 if "x" in wrap else 1)
     height, width = size
-    x = F.interpolate(x.repeat(1, 1, rows, columns), (rows * height, columns * width), mode="bilinear")
+    x = interpolate(x.repeat(1, 1, rows, columns), (rows * height, columns * width), mode="bilinear")
     top, left = (rows // 2) * height, (columns // 2) * width
     return x[..., top : top + height, left : left + width]

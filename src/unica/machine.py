@@ -1,4 +1,4 @@
-"""What a result was measured on."""
+"""The machine that a result was measured on."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 
 def peak_memory_mb() -> float | None:
-    """The most memory this process has held."""
-    if sys.platform == "win32":  # which has no such measure in the standard library
+    """The most memory that this process has used so far; None on Windows, whose Python cannot tell."""
+    if sys.platform == "win32":
         return None
     import resource
 
@@ -19,6 +19,7 @@ def peak_memory_mb() -> float | None:
 
 
 def describe() -> dict[str, str | int | None]:
+    """Processor, cores, accelerator, system and versions, for reports."""
     import torch
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None

@@ -1,4 +1,4 @@
-"""One picture at several sizes. Pure: nothing is written anywhere."""
+"""One picture at several sizes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Size = tuple[int, int]  # height, width
 
 
 class Scale(NamedTuple):
-    """The source at one size, and where it can be seen: hidden pixels are never sampled from."""
+    """The source at one size. Nothing is drawn from pixels that are not visible."""
 
     pixels: Float[Tensor, "c h w"]
     alpha: Float[Tensor, "1 h w"] | None
@@ -28,8 +28,10 @@ class Scale(NamedTuple):
 
 
 def level_sizes(size: Size, coarsest_area: int, levels: int | None = None) -> list[Size]:
-    """Sizes from coarse to fine. The coarsest has about `coarsest_area` pixels; neighbours differ by about 2 a side,
-    or by what it takes to have `levels` of them."""
+    """Sizes from coarse to fine; the coarsest has about `coarsest_area` pixels.
+
+    Each side about doubles from one level to the next. If `levels` is given, the factor is what that number needs.
+    """
     height, width = size
     shrink = max(math.sqrt(height * width / coarsest_area), 1.0)
     count = levels or round(math.log2(shrink)) + 1
@@ -37,11 +39,11 @@ def level_sizes(size: Size, coarsest_area: int, levels: int | None = None) -> li
     return [(max(round(height / step), 4), max(round(width / step), 4)) for step in steps]
 
 
-def field_sizes(size: Size, ratio: float = 1.411, largest_area: int = 50_000) -> list[Size]:
-    """SinDDM's levels: as many as bring the coarsest to where a field of 35x35 covers 40 % of it.
+def receptive_field_sizes(size: Size, ratio: float = 1.411, largest_area: int = 50_000) -> list[Size]:
+    """Sizes from coarse to fine, such that a receptive field of 35x35 covers about 40 % of the coarsest.
 
-    That is 3110 pixels, of which the short side is kept within 42 and 55; `ratio` between neighbours is adjusted so
-    that a whole number of them gets there. Larger pictures than `largest_area` are shrunk first.
+    The coarsest has about 3110 pixels; its short side is clamped to 42..55. Neighbouring levels differ by about
+    `ratio` a side, adjusted to a whole number of levels. Pictures larger than `largest_area` are shrunk first.
     """
     height, width = size
     shrink = math.sqrt(height * width / largest_area)
@@ -55,7 +57,7 @@ def field_sizes(size: Size, ratio: float = 1.411, largest_area: int = 50_000) ->
 
 
 def canvas_sizes(size: Size, source: list[Size]) -> list[Size]:
-    """Sizes of a canvas at each level of a source: the finest is `size`, things keep their size in pixels."""
+    """Sizes of a canvas, one for each level of a source. The finest is `size`; objects keep their size in pixels."""
     full = source[-1]
     coarser = [tuple(max(round(want * level / of), 4) for want, level, of in zip(size, s, full)) for s in source[:-1]]
     return [*((height, width) for height, width in coarser), size]
@@ -67,7 +69,7 @@ def pyramid(
     sizes: Sequence[Size],
     how: Resampling = "bicubic",
 ) -> list[Scale]:
-    """The source at `sizes`. Colour is weighted by alpha, so that what is hidden never leaks."""
+    """The source at `sizes`. Colour is weighted by alpha, so that hidden colours do not leak."""
     return [_scale(pixels, alpha, size, how) for size in sizes]
 
 

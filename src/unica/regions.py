@@ -1,47 +1,47 @@
-"""Where to act on a picture: one way to say it, by mask, transparency, boxes and polygons."""
-
-from __future__ import annotations
+"""Where to act on a picture: by a mask, by transparency, by boxes and by polygons."""
 
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float
-from torch import Tensor
-
+from unica.declare import Boxes, File, Flag, Param, Polygons
 from unica.errors import UnicaError
-from unica.image import Picture, load, resize
+
+if TYPE_CHECKING:
+    from unica.image import Picture
+    from unica.masks import Mask
 
 Box = tuple[int, int, int, int]  # left, top, width, height
 Polygon = Sequence[tuple[float, float]]  # corners
-Mask = Bool[Tensor, "1 h w"]
 
 
 @dataclass(frozen=True)
 class Region:
-    """All its parts together, in pixels of the picture as its file has them; the names are those of the options."""
+    """Where to act: all parts together, in pixels of the picture as its file has it."""
 
-    mask: str | os.PathLike[str] | Any | None = None  # a picture as large, white where to act
-    mask_alpha: bool = False  # where the picture is transparent
-    box: Sequence[Box] = ()
-    polygon: Sequence[Polygon] = ()
+    mask: Annotated[
+        str | os.PathLike[str] | Any | None, Param("A picture of the same size, white where to act.", File())
+    ] = None
+    mask_alpha: Annotated[bool, Param("Act where the picture is transparent.", Flag())] = False
+    box: Annotated[Sequence[Box], Param("Act in this box; may be repeated.", Boxes())] = ()
+    polygon: Annotated[Sequence[Polygon], Param("Act between these corners; may be repeated.", Polygons())] = ()
 
     def __post_init__(self) -> None:
-        if any(not isinstance(box, Sequence) or len(box) != 4 for box in self.box):
-            raise UnicaError("box is a list of boxes, each left, top, width and height: [(10, 20, 64, 48)]")
+        object.__setattr__(self, "box", Boxes().check("box", self.box))
+        object.__setattr__(self, "polygon", Polygons().check("polygon", self.polygon))
 
-    def on(self, picture: Picture) -> Mask:
+    def on(self, picture: "Picture") -> "Mask":
         """Which pixels are meant. Some must be, and not all."""
+        import torch
+
         width, height = picture.size
         meant = torch.zeros(1, height, width, dtype=torch.bool)
         if self.mask is not None:
             meant |= _read(self.mask, picture)
         if self.mask_alpha:
             if picture.alpha is None:
-                raise UnicaError("mask-alpha asks for a picture with transparency, and this one has none")
+                raise UnicaError("mask-alpha needs a picture with transparency, and this one has none")
             meant |= picture.alpha.cpu() == 0
         for box in self.box:
             left, top, right, bottom = corners(box, picture, "box")
@@ -51,12 +51,12 @@ class Region:
         if not meant.any():
             raise UnicaError("no pixel is marked; mark some with --mask, --mask-alpha, --box or --polygon")
         if meant.all():
-            raise UnicaError("every pixel is marked, by mask, box or polygon: nothing is left to go on from")
+            raise UnicaError("every pixel is marked: nothing is left to continue from")
         return meant
 
 
-def corners(box: Box, picture: Picture, option: str) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom in the pixels that there are now, of a box in the file's."""
+def corners(box: Box, picture: "Picture", option: str) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of a box, from pixels of the file to pixels of the picture as it is now."""
     (w0, h0), (w, h) = picture.original_size, picture.size
     left, top, width, height = box
     if width < 1 or height < 1 or left < 0 or top < 0 or left + width > w0 or top + height > h0:
@@ -70,43 +70,22 @@ def corners(box: Box, picture: Picture, option: str) -> tuple[int, int, int, int
     )
 
 
-def grown(mask: Mask, by: int) -> Mask:
-    """The mask and all within `by` pixels of it, diagonals included."""
-    if by == 0:
-        return mask
-    for axes in ((1, 2 * by + 1), (2 * by + 1, 1)):  # a square is separable
-        pad = (axes[0] // 2, axes[1] // 2)
-        mask = F.max_pool2d(mask.float()[None], axes, 1, pad)[0] > 0
-    return mask
+def _read(mask: Any, picture: "Picture") -> "Mask":
+    from unica.image import load, resize
 
-
-def feathered(mask: Mask, by: int) -> Float[Tensor, "1 h w"]:
-    """1 in the mask, falling to 0 over `by` pixels around it."""
-    share = mask.float()
-    for distance in range(1, by + 1):
-        share = share.maximum(grown(mask, distance).float() * (1 - distance / (by + 1)))
-    return share
-
-
-def shown(mask: Mask, pixels: Float[Tensor, "c h w"]) -> Float[Tensor, "3 h w"]:
-    """The picture, with the mask in red."""
-    red = torch.tensor([1.0, -1.0, -1.0])[:, None, None]
-    pixels = pixels.expand(3, -1, -1)
-    return pixels.lerp(red, 0.6).where(mask, pixels)
-
-
-def _read(mask: Any, picture: Picture) -> Mask:
     seen = load(mask, smallest=1)
     if seen.size not in (picture.size, picture.original_size):
         (w, h), (w0, h0) = seen.size, picture.original_size
-        raise UnicaError(f"the mask has {w}x{h} pixels and the picture {w0}x{h0}; they must be as large")
+        raise UnicaError(f"the mask has {w}x{h} pixels and the picture {w0}x{h0}; both must have the same size")
     white = (seen.pixels.mean(0, keepdim=True) + 1) / 2
     white = white if seen.alpha is None else white * seen.alpha
     return resize(white[None], (picture.size[1], picture.size[0]), "bilinear")[0] > 0.5
 
 
-def _inside(polygon: Polygon, picture: Picture) -> Mask:
-    """Pixels whose middle a ray from the left finds behind an odd number of edges."""
+def _inside(polygon: Polygon, picture: "Picture") -> "Mask":
+    """Pixels inside a polygon, by the even-odd rule: a ray from the left crosses an odd number of edges first."""
+    import torch
+
     if len(polygon) < 3:
         raise UnicaError(f"polygon must have at least 3 corners, not {len(polygon)}")
     (w0, h0), (w, h) = picture.original_size, picture.size

@@ -1,4 +1,4 @@
-"""What is put on another ground takes its tone, as far as the two agree along the border what that is."""
+"""Adapt the tone of something that is pasted onto other ground."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from unica.regions import Mask, grown
+from unica.masks import Mask, grown
 
-_DEPTH, _ALONG = 2, 6  # pixels across and along the border that are seen as one
+_DEPTH, _ALONG = 2, 6  # radius in pixels of the averages across the border and along it
 _ROUNDS = 30
-_ALIKE = 0.15  # differences that count as one tone
-_AGREED = (0.3, 0.6)  # share of the border that is of one tone: where adapting begins, and where it is complete
+_ALIKE = 0.15  # errors of the fit up to about this size count as the same tone
+_AGREED = (0.3, 0.6)  # share of the border with the same tone: at the first adapting begins, at the second it is full
 
 
 def adapted(
     pixels: Float[Tensor, "c h w"], ground: Float[Tensor, "c h w"], inside: Mask, known: Mask
 ) -> Float[Tensor, "c h w"]:
-    """`pixels` with another tone `inside`, so that they go on from the known part of `ground`: a plane is added that
-    fits the difference at the border, in least absolute deviations. What the border cuts through does not count, as
-    it would in gradient-domain cloning (Perez et al. 2003), where it bleeds in. Different grounds stay different."""
+    """`pixels` with the tone of what is `inside` adapted, so that it continues the known part of `ground`.
+
+    A plane is fitted to the difference at the border, by least absolute deviations, and added. Objects that the border
+    cuts through are outliers of the fit, so their colour does not bleed in as it does in gradient-domain cloning (Perez
+    et al. 2003). Where too little of the border agrees on a tone, nothing changes.
+    """
     around, within = known & grown(inside, _DEPTH) & ~inside, inside & grown(~inside, _DEPTH)
     (theirs, seen), (mine, _) = _means(ground, around, _DEPTH), _means(pixels, within, _DEPTH)
     border = inside & grown(~inside, 1) & (seen > 0)
@@ -42,7 +45,7 @@ def adapted(
 def _fitted(
     at: Float[Tensor, "n k"], values: Float[Tensor, "n c"]
 ) -> tuple[Float[Tensor, "k c"], Float[Tensor, "n 1"]]:
-    """A linear fit of least absolute deviations, by iteratively reweighted least squares, and how far off it is."""
+    """A linear fit by least absolute deviations (iteratively reweighted least squares), and its error at each point."""
     error = torch.ones(len(at), 1)
     slopes = torch.zeros(at.shape[1], values.shape[1])
     for _ in range(_ROUNDS):
@@ -54,12 +57,13 @@ def _fitted(
 
 
 def _plane(at: Float[Tensor, "n 2"]) -> Float[Tensor, "n 3"]:
+    """The terms 1, y and x of a plane at these places."""
     return torch.cat([torch.ones(len(at), 1), at], 1)
 
 
 def _means(
     x: Float[Tensor, "c h w"], where: Mask, radius: int
 ) -> tuple[Float[Tensor, "c h w"], Float[Tensor, "1 h w"]]:
-    """The mean of what is in the mask and near, and how much that is."""
+    """The mean of x over the masked pixels within `radius`, and the share of the window that is masked."""
     near = [F.avg_pool2d(v, 2 * radius + 1, 1, radius) for v in (x * where, where.float())]
     return near[0] / near[1].clamp_min(1e-6), near[1]

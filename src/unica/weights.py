@@ -1,4 +1,4 @@
-"""Pretrained weights that some measures need: where they come from, and whether they are the right ones."""
+"""Finding, fetching and checking files of pretrained weights."""
 
 from __future__ import annotations
 
@@ -8,94 +8,64 @@ from hashlib import sha256
 from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
+from urllib.error import URLError
 
-from unica.errors import UnicaError
+from unica.errors import UnicaError, reason
 from unica.files import whole_file
 
-FOLDER = "UNICA_WEIGHTS"  # the environment variable that does what --weights does
+FOLDER = "UNICA_WEIGHTS"  # an environment variable with the same effect as --weights
 _TIMEOUT = 30.0  # seconds
 _CHUNK = 2**20
 
 
 class Weight(NamedTuple):
+    """A published file of weights. The module that reads the file declares it."""
+
     file: str
-    url: str | None  # None: it is nowhere to be downloaded, only in a folder
+    url: str | None  # None: it cannot be downloaded, and must be in the folder
     sha256: str
     licence: str
 
 
 class NotThere(UnicaError):
-    """A weight that is in none of the places it was looked for, and cannot be fetched."""
+    """A file of weights is in none of the places where it was searched, and cannot be downloaded."""
 
 
-WEIGHTS = {
-    "alexnet": Weight(
-        "alexnet-owt-7be5be79.pth",
-        "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
-        "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
-        "BSD-3-Clause",
-    ),
-    "lpips-alex-lin": Weight(
-        "lpips_alex_lin_v0.1.pth",
-        "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1/alex.pth",
-        "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
-        "BSD-2-Clause",
-    ),
-    "lpips-alex": Weight(  # the two above in one file
-        "lpips_alex_v0.1.pt",
-        None,
-        "91b233243c42c3f92893923bce97838e952570704c6d0be5db43aaf7d5c7e54d",
-        "BSD-3-Clause, BSD-2-Clause",
-    ),
-    "inception": Weight(
-        "pt_inception-2015-12-05-6726825d.pth",
-        "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
-        "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
-        "Apache-2.0",
-    ),
-    "inception-stem-relative": Weight(
-        "inception_stem_relative.pt",
-        None,
-        "c4a4dab4ef4255b855f0ef15fdc9084e3b733b1486461f8dd6adfeabbb79a82c",
-        "MIT",
-    ),
-}
-
-
-def find(name: str, folder: Path | None = None) -> Path:
-    """The file of a weight, checked: in the folder (or in that of $UNICA_WEIGHTS), where nothing is ever downloaded; or
-    else in the user's cache, fetched at first use."""
-    weight = WEIGHTS[name]
+def find(weight: Weight, folder: Path | None = None) -> Path:
+    """The checked file. It is in `folder`, or in that of $UNICA_WEIGHTS, where nothing is downloaded; without a folder
+    it is in the user's cache, where it is downloaded at first use."""
     if folder is None and os.environ.get(FOLDER):
         folder = Path(os.environ[FOLDER])
     path = (folder or cache()) / weight.file
-    if not path.exists():
-        if folder is not None:
-            raise NotThere(f"there is no {weight.file} in {folder}" + (f" (from {weight.url})" if weight.url else ""))
-        if weight.url is None:
-            raise NotThere(f"{weight.file} is in no folder that --weights or ${FOLDER} names")
-        _fetch(weight, path)
-    else:
+    if path.exists():
         _check(weight, path)
+    elif folder is not None:
+        raise NotThere(f"there is no {weight.file} in {folder}" + (f" (from {weight.url})" if weight.url else ""))
+    elif weight.url is None:
+        raise NotThere(f"{weight.file} cannot be downloaded; name the folder that has it with --weights or ${FOLDER}")
+    else:
+        _fetch(weight, weight.url, path)
     return path
 
 
 def cache() -> Path:
+    """The user's folder for downloaded weights."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unica"
 
 
-def _fetch(weight: Weight, path: Path) -> None:
+def _fetch(weight: Weight, url: str, path: Path) -> None:
     try:
-        with urllib.request.urlopen(weight.url or "", timeout=_TIMEOUT) as answer, whole_file(path) as file:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer, whole_file(path) as file:
             digest = sha256()
             while chunk := answer.read(_CHUNK):
                 digest.update(chunk)
                 file.write(chunk)
-            _compare(weight, digest.hexdigest(), f"what {weight.url} sends")
+            _compare(weight, digest.hexdigest(), f"the file from {url}")
     except (OSError, HTTPException) as error:  # URLError is an OSError
-        reason = getattr(error, "reason", None) or str(error).strip() or type(error).__name__
+        cause = error.reason if isinstance(error, URLError) else error
+        why = cause if isinstance(cause, str) else reason(cause)
         raise UnicaError(
-            f"{weight.file} cannot be fetched from {weight.url} ({reason}); put it into a folder and name that with"
+            f"{weight.file} cannot be downloaded from {url} ({why}); put it into a folder and name that with"
             f" --weights or ${FOLDER}"
         ) from None
 
@@ -107,12 +77,12 @@ def _check(weight: Weight, path: Path) -> None:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
     except OSError as error:
-        raise UnicaError(f"{path} cannot be read ({error.strerror})") from None
+        raise UnicaError(f"{path} cannot be read ({reason(error)})") from None
     _compare(weight, digest.hexdigest(), str(path))
 
 
 def _compare(weight: Weight, found: str, what: str) -> None:
     if found != weight.sha256:
         raise UnicaError(
-            f"{what} is not the published {weight.file}: SHA-256 {found[:8]}..., not {weight.sha256[:8]}..."
+            f"{what} is not the published {weight.file}: its SHA-256 is {found[:8]}..., not {weight.sha256[:8]}..."
         )

@@ -1,4 +1,4 @@
-"""`unica bench`: every engine on every image, in the layout of the two papers' tables."""
+"""`unica bench`: measure methods on a folder of images, and print the tables of the two papers."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from statistics import fmean, median, stdev
 from rich.console import Console
 from rich.table import Table
 
-from unica.cli.models import ENGINES
 from unica.cli.progress import reporter
-from unica.errors import UnicaError
-from unica.evaluation import MEASURES, load_tools
-from unica.evaluation.bench import RESULTS, Method, Plan, Row, find_images, read_results, run
-from unica.evaluation.plot import Point, scatter
+from unica.engines.base import engines, find, picture_engine
+from unica.errors import UnicaError, whole
+from unica.evaluation import load_networks
+from unica.evaluation.bench import RESULTS, Benchmark, Method, Row, find_images, read_results, run
 from unica.evaluation.report import number
 from unica.files import write_text
-from unica.session import seconds
+from unica.metrics import measures
+from unica.plot import Point, scatter
+from unica.training.session import seconds
 
+_SINDIFFUSION = ("sifid_192", "lpips_eq9")  # the columns of SinDiffusion's Table 1, in its order
 _ARROWS = {"higher": "\N{UPWARDS ARROW}", "lower": "\N{DOWNWARDS ARROW}", "near 1": "=1", "": ""}
 _PLOT = "diversity-fidelity.svg"
 
@@ -37,66 +39,70 @@ def run_and_show(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """The tables on stdout; everything else in the output folder."""
+    """Run a benchmark and print its tables (or JSON) on stdout. Pictures and results go to the output folder.
+
+    Without `engines` and `external`, the method is the first engine that draws from a picture as it is.
+    """
     if folder is None and not compare:
-        raise UnicaError("say which folder of images to work on, or which results to --compare")
+        raise UnicaError("name a folder of images, or earlier results with --compare")
     beside = [(path, read_results(path)) for path in compare]
     tables: dict[str, list[Row]] = {}
     if folder is not None:
-        seconds(budget)  # find out now that it is none
-        methods = [_engine(name) for name in (engines or ([] if external else ["instant"]))]
-        plan = Plan(find_images(folder), [*methods, *map(_external, external)], _count(count), output, budget)
-        tables[_label(output, tables)] = _run(plan, weights, quiet)
+        seconds(budget)  # refuses a wrong one before any work
+        whole("count", count, 1, 10_000)
+        methods = [*map(_engine, engines or _default(external)), *map(_external, external)]
+        benchmark = Benchmark(find_images(folder), methods, count, output, budget)
+        tables[_label(output, tables)] = _run(benchmark, weights, quiet)
     for path, rows in beside:
         tables[_label(path, tables)] = rows
     if as_json:
         print(json.dumps({name: [row.as_json() for row in rows] for name, rows in tables.items()}))
         return
     columns = _columns(tables)
-    console = Console(width=max(Console().width, 40 + 26 * len(columns)))  # narrower cuts the numbers
+    console = Console(width=max(Console().width, 40 + 26 * len(columns)))  # a narrower one cuts the numbers
     console.print(sinddm_table(columns))
     console.print(sindiffusion_table(columns))
 
 
-def _run(plan: Plan, weights: Path | None, quiet: bool) -> list[Row]:
+def _run(benchmark: Benchmark, weights: Path | None, quiet: bool) -> list[Row]:
     with reporter(quiet, "measuring") as progress:
-        rows = run(plan, load_tools(weights), progress.say, progress.update)
-        path = plan.output / _PLOT
+        rows = run(benchmark, load_networks(weights), progress.say, progress.update)
+        path = benchmark.output / _PLOT
         if _plot(rows, path):
             progress.say(str(path))
     return rows
 
 
+def _default(external: Sequence[str]) -> list[str]:
+    """The engines to measure if none is named."""
+    return [] if external else [picture_engine().name]
+
+
 def _engine(name: str) -> Method:
-    if name not in ENGINES:
-        raise UnicaError(f"engine must be {' or '.join(ENGINES)}, not {name}")
+    engine = find(name)
+    if not (engine.opens_pictures or engine.presets):
+        raise UnicaError(f"{name} can neither draw from a picture nor be trained on one")
     return Method(name)
 
 
-def _external(words: str) -> Method:
-    name, equals, folder = words.partition("=")
-    if not equals or not name or not folder or Path(name).name != name or name in ENGINES:
-        raise UnicaError(f"--external is written as NAME=FOLDER, with a name of its own, not {words}")
+def _external(text: str) -> Method:
+    name, equals, folder = text.partition("=")
+    if not equals or not name or not folder or Path(name).name != name or name in engines():
+        raise UnicaError(f"--external is written as NAME=FOLDER, where NAME is not an engine's, not {text}")
     if not Path(folder).is_dir():
         raise UnicaError(f"--external {name}: {folder} is not a folder")
     return Method(name, Path(folder))
 
 
-def _count(count: int) -> int:
-    if not 1 <= count <= 10_000:
-        raise UnicaError(f"-n must lie between 1 and 10000, not {count}")
-    return count
-
-
 def _label(path: Path, taken: Container[str]) -> str:
-    """A short name of a result of its own: its folder's."""
+    """A short name of a result that is not taken: that of its folder, with a number if needed."""
     name = path.resolve().parent.name if path.name == RESULTS else path.stem
     names = (name if n == 1 else f"{name} {n}" for n in numbers(1))
     return next(one for one in names if one not in taken)
 
 
 def _columns(tables: dict[str, list[Row]]) -> dict[str, list[Row]]:
-    """A column a method; where several results are compared, a column a method and result."""
+    """The rows of each column: one column for each method, or for each method and result if several are compared."""
     columns: dict[str, list[Row]] = {}
     for name, rows in tables.items():
         for row in rows:
@@ -105,14 +111,14 @@ def _columns(tables: dict[str, list[Row]]) -> dict[str, list[Row]]:
 
 
 def sinddm_table(columns: dict[str, list[Row]]) -> Table:
-    """As SinDDM's Table 1: a row a measure, mean ± std over images (of each image's mean), and the median."""
+    """As SinDDM's Table 1: a row for each measure, with mean ± std and median over images (of each image's mean)."""
     table = Table(title=f"mean ± std, median over {_images(columns)} images", title_justify="left")
     table.add_column("type")
     table.add_column("measure")
     for name in columns:
         table.add_column(name, justify="right")
     family = ""
-    for m in MEASURES:
+    for m in measures():
         values = {name: _values(rows, m.name) for name, rows in columns.items()}
         if not any(values.values()):
             continue
@@ -120,24 +126,22 @@ def sinddm_table(columns: dict[str, list[Row]]) -> Table:
             table.add_section()
         shown = "" if m.family == family else m.family
         family = m.family
-        table.add_row(shown, f"{m.title} {_ARROWS[m.better]}", *map(_spread, values.values()))
+        table.add_row(shown, f"{m.title} {_ARROWS[m.better]}", *map(_mean_and_std, values.values()))
     table.add_section()
     table.add_row("", "near-copies", *map(_copies, columns.values()))
-    table.add_row("", "seconds a picture", *(_spread(_seconds(rows)) for rows in columns.values()))
+    table.add_row("", "seconds a picture", *(_mean_and_std(_seconds(rows)) for rows in columns.values()))
     return table
 
 
 def sindiffusion_table(columns: dict[str, list[Row]]) -> Table:
-    """As SinDiffusion's Table 1: a row a method. (Its SIFID needs the Inception network.)"""
+    """As SinDiffusion's Table 1: a row for each method. Its SIFID needs the Inception network."""
     table = Table(title="mean over images", title_justify="left")
     table.add_column("method")
-    measures = sorted(
-        (m for m in MEASURES if m.name in ("sifid_192", "lpips_eq9")), key=lambda m: m.family == "diversity"
-    )
-    for m in measures:
+    by_name = {m.name: m for m in measures()}
+    for m in (by_name[name] for name in _SINDIFFUSION):
         table.add_column(f"{m.title} {_ARROWS[m.better]}", justify="right")
     for name, rows in columns.items():
-        means = (fmean(values) if (values := _values(rows, m.name)) else None for m in measures)
+        means = (fmean(values) if (values := _values(rows, measure)) else None for measure in _SINDIFFUSION)
         table.add_row(name, *map(number, means))
     return table
 
@@ -152,15 +156,15 @@ def _seconds(rows: Sequence[Row]) -> list[float]:
 
 def _copies(rows: Sequence[Row]) -> str:
     copies = sum(row.evaluation.near_copies for row in rows)
-    words = f"{copies} of {sum(len(row.evaluation.names) for row in rows)}"
-    return f"[bold red]{words}[/]" if copies else words
+    text = f"{copies} of {sum(len(row.evaluation.names) for row in rows)}"
+    return f"[bold red]{text}[/]" if copies else text
 
 
 def _images(columns: dict[str, list[Row]]) -> int:
     return len({row.image for rows in columns.values() for row in rows})
 
 
-def _spread(values: Sequence[float]) -> str:
+def _mean_and_std(values: Sequence[float]) -> str:
     if not values:
         return "-"
     around = f" ± {number(stdev(values))}" if len(values) > 1 else ""
@@ -168,7 +172,7 @@ def _spread(values: Sequence[float]) -> str:
 
 
 def _plot(rows: Sequence[Row], path: Path) -> bool:
-    """LPIPS of pairs (or pixel diversity where there is no LPIPS) against coherence."""
+    """Write a plot of LPIPS of pairs (without LPIPS: pixel diversity) against coherence; False if there is none."""
     lpips = all(row.evaluation.mean("lpips_diversity") is not None for row in rows)
     diversity = "lpips_diversity" if lpips else "pixel_diversity"
     groups: dict[str, list[Point]] = {}
@@ -178,7 +182,7 @@ def _plot(rows: Sequence[Row], path: Path) -> bool:
             groups.setdefault(row.method, []).append(Point(x, y, row.image))
     if not groups:
         return False
-    titles = {m.name: m.title for m in MEASURES}
+    titles = {m.name: m.title for m in measures()}
     y_title = f"{titles['coherence']} (lower is better)"
     write_text(scatter(groups, f"{titles[diversity]} (higher is more diverse)", y_title), path)
     return True

@@ -1,133 +1,214 @@
-"""What every command that draws does: from a task to whole files on disk."""
-
-from __future__ import annotations
+"""The commands that draw: from a declared task to whole files on disk."""
 
 import json
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import unica
-from unica.cli.models import is_model, open_model, words
-from unica.cli.options import Drawing, Opening
+import typer
+
+from unica.cli.models import open_model, opening_options, words_of
+from unica.cli.options import Option, command, grouped, options_of, words, written
 from unica.cli.progress import Progress, reporter
-from unica.files import check_folder
-from unica.image import contact_sheet, save_animation, save_png, to_pil
-from unica.machine import peak_memory_mb
-from unica.model import Model
-from unica.provenance import key, overview, save_map
-from unica.tasks import Frame, Task
+from unica.declare import Choice, File, Flag, Group, Number, Param, parameters
+from unica.engines.base import Model
+from unica.tasks import Task, tasks
 
-Arrange = Callable[[Model], tuple[Mapping[str, Any], Mapping[str, Any]]]
-Note = Callable[[Model, Frame, Path], Mapping[str, Any]]  # what a finished picture is reported with; numbers are said
-Foreword = Callable[[Model], str]
-_ARGUMENTS = ("prompts",)  # options that are written without a name
-
-
-def _nothing(model: Model, frame: Frame, path: Path) -> dict[str, Any]:
-    return {}
+PANEL = "Output"
+_COUNTED = ("count", "seed")  # parameters of tasks that are shown with the output
 
 
 @dataclass(frozen=True)
-class Loop:
-    """Finished pictures that belong together, in one file that moves."""
+class Output:
+    """What is written, and what is said."""
 
-    frames: int
-    suffix: str  # of ANIMATED
-    fps: float
+    output: Annotated[Path, Param("Folder for the pictures.", File("DIR"), short="o")] = Path("unica-out")
+    sheet: Annotated[bool, Param("Also write a contact sheet.", Flag())] = False
+    provenance: Annotated[bool, Param("Also write where in the source each pixel comes from.", Flag())] = False
+    json: Annotated[bool, Param("Write one machine-readable line to stdout.", Flag())] = False
+    quiet: Annotated[bool, Param("Say nothing.", Flag(), short="q")] = False
 
 
-class Run:
-    """One command. `arrange` turns what was typed into the task's words, and into options that say the same again."""
+@dataclass(frozen=True)
+class Animation:
+    """How the pictures of an animation become one file."""
 
-    def __init__(
-        self, name: str, opening: Opening, drawing: Drawing, note: Note, loop: Loop | None, foreword: Foreword | None
-    ) -> None:
-        self.name, self.opening, self.drawing, self.note, self.loop = name, opening, drawing, note, loop
-        self.foreword = foreword
+    format: Annotated[str, Param("Format of the file.", Choice("gif", "webp", "png"))] = "gif"
+    fps: Annotated[float, Param("Pictures a second.", Number(0.1, 60))] = 12
+
+
+@dataclass(frozen=True)
+class ShowMask:
+    """A preview of the place to act."""
+
+    show_mask: Annotated[
+        Path | None, Param("Also write the picture with the marked pixels in red.", File(), recorded=False)
+    ] = None
+
+
+def add_tasks(app: typer.Typer) -> None:
+    """A command for each task, in the groups that the tasks name."""
+    for declared in tasks().values():
+        if declared.group is not None:
+            app.command(name=declared.name, rich_help_panel=declared.group)(_command(declared))
+
+
+def _command(declared: Task) -> Any:
+    declared_options = options_of(declared.function)
+    own = [option for option in declared_options if option.name not in _COUNTED]
+    counted = [replace(option, panel=PANEL) for option in declared_options if option.name in _COUNTED]
+    if declared.animation:
+        own += options_of(Animation)
+    if _place(declared) is not None:
+        own += options_of(ShowMask, "Where to act")
+    output = [*counted, *options_of(Output, PANEL)]
+    if declared.figures is not None:
+        output.append(Option(_show(declared.figures.help), PANEL))
+    path, *opening = opening_options()
+    options = [path, *own, *output, *opening]
+    return command(lambda values: _Drawing(declared, values).save(), options, declared.name, declared.description)
+
+
+def _show(help: str) -> Any:
+    """The option that a task with figures has."""
+
+    def declared(show: Annotated[bool, Param(help, Flag(), recorded=False)] = False) -> None: ...
+
+    return parameters(declared)[0]
+
+
+def _place(declared: Task) -> Group | None:
+    """The task's region, where it has one."""
+    return next((p.kind for p in declared.parameters if isinstance(p.kind, Group)), None)
+
+
+class _Drawing:
+    """One command that draws."""
+
+    def __init__(self, task: Task, values: dict[str, Any]) -> None:
+        self.task, self.values = task, values
+        self.output = values["output"]
         self.began = time.perf_counter()
         self.pictures: list[dict[str, Any]] = []  # a report on each one that is written
+        animation = parameters(Animation) if task.animation else ()
+        self.options = written([*task.parameters, *animation], values)
 
-    def save(self, task: Task, arrange: Arrange) -> dict[str, Any]:
-        """Write every picture the moment it is done; the report of the whole run."""
-        drawing, self.model = self.drawing, open_model(self.opening)
-        given, self.options = arrange(self.model)
-        self.frames = unica.stream(task, self.model, count=drawing.count, seed=drawing.seed, **given)
-        check_folder(drawing.output)
-        images = [] if drawing.sheet else None  # only a sheet needs them again
-        with reporter(drawing.quiet) as progress:
+    def save(self) -> None:
+        """Draw, and write every picture the moment it is done. A report goes to stdout if that is asked for."""
+        with _interruptible(self.pictures):
+            report = self._save()
+        if self.values["json"]:
+            print(json.dumps(report))
+
+    def _save(self) -> dict[str, Any]:
+        from unica.files import check_folder
+        from unica.image import contact_sheet, save_png
+        from unica.machine import peak_memory_mb
+
+        self.model = model = open_model(self.values)
+        arguments = grouped(self.task.parameters, self.values)
+        if self.values.get("show_mask") is not None:
+            self._show_mask(arguments)
+        with reporter(self.values["quiet"]) as progress:
             self._say_if_shrunk(progress)
-            if self.foreword is not None and not drawing.quiet:
-                progress.say(self.foreword(self.model))
-            report = self._run(progress, images)
-            if images:
-                path = drawing.output / f"{self._stem}-sheet.png"
-                save_png(contact_sheet(images), path)
+            if self.task.prepare is not None:
+                arguments = self.task.prepare(model, arguments, progress.say)
+            frames = self.task.frames(model, **arguments)  # finds out now what is wrong with the arguments
+            check_folder(self.output)
+            report = self._draw(frames, arguments, progress)
+            sheet = report.pop("images")
+            if sheet:
+                path = self.output / f"{self._stem}-sheet.png"
+                save_png(contact_sheet(sheet), path)
                 report["sheet"] = str(path)
                 progress.say(f"{path}")
         report["seconds"] = round(time.perf_counter() - self.began, 3)
         report["peak_memory_mb"] = peak_memory_mb()
         return report
 
-    def _run(self, progress: Progress, images: list[Any] | None) -> dict[str, Any]:
-        """Writes each picture and notes it; the report but for what is known only at the end."""
-        model, preview, size, loop = self.model, None, (0, 0), self.loop
-        started, moving = time.perf_counter(), []
-        for frame in self.frames:
-            if preview is None:
-                preview = time.perf_counter() - self.began
-            progress.update(frame.done)
-            if frame.last:
-                image = frame.image()
-                size = image.size
-                path = self.drawing.output / f"{self._stem}-{frame.seed}.png"
-                if loop is None:
-                    save_png(image, path, self._chunks(frame, size))
-                else:
-                    moving.append(image)
-                    if len(moving) < loop.frames:
-                        continue
-                    path = path.with_suffix(loop.suffix)
-                    save_animation(moving, path, loop.fps, self._chunks(frame, size))
-                    moving = []
-                seconds = time.perf_counter() - started
-                started = time.perf_counter()
-                self.pictures.append({"path": str(path), "seed": frame.seed, "seconds": round(seconds, 3)})
-                notes = self.note(model, frame, path)
-                self.pictures[-1] |= notes
-                if self.drawing.provenance and frame.origins is not None:
-                    self.pictures[-1] |= _save_provenance(model, frame.origins, path)
-                if images is not None:
-                    images.append(image)
-                numbers = {name: value for name, value in notes.items() if isinstance(value, float)}
-                said = "".join(f", {name.replace('_', ' ')} {value:g}" for name, value in numbers.items())
-                progress.say(f"{path}  ({seconds:.1f} s{said})")
+    def _draw(self, frames: Iterator[Any], arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        """Write each picture and note it. Returns the report, but for what is known only at the end."""
+        import unica
+
+        sheet, size = [], (0, 0)
+        self.first_preview = 0.0
+        started = time.perf_counter()
+        for frame, images in self._finished(frames, progress):
+            size = images[-1].size
+            sheet += images[-1:] if self.values["sheet"] else []  # only a sheet needs them again
+            path = self._write(frame, images)
+            seconds = time.perf_counter() - started
+            started = time.perf_counter()
+            notes = {} if self.task.notes is None else self.task.notes(frame, **arguments)
+            self.pictures.append({"path": str(path), "seed": frame.seed, "seconds": round(seconds, 3), **notes})
+            if self.values.get("show") and self.task.figures is not None:
+                self.pictures[-1] |= _save_figures(self.task.figures.draw(frame), path)
+            if self.values["provenance"] and frame.origins is not None:
+                self.pictures[-1] |= _save_provenance(self.model, frame.origins, path)
+            numbers = {name: value for name, value in notes.items() if isinstance(value, float)}
+            said = "".join(f", {name.replace('_', ' ')} {value:g}" for name, value in numbers.items())
+            progress.say(f"{path}  ({seconds:.1f} s{said})")
         return {
-            "task": self.name,
-            "engine": model.engine,
+            "task": self.task.name,
+            "engine": self.model.engine,
             "version": unica.__version__,
-            "source": str(self.opening.path),
-            "source_sha256": model.picture.sha256,
+            "source": str(self.values["path"]),
+            "source_sha256": self.model.picture.sha256,
             "size": list(size),
             "pictures": self.pictures,
             "sheet": None,
             "seconds_per_picture": round(sum(p["seconds"] for p in self.pictures) / len(self.pictures), 3),
-            "first_preview_seconds": round(preview or 0.0, 3),
+            "first_preview_seconds": round(self.first_preview, 3),
+            "images": sheet,
         }
+
+    def _finished(self, frames: Iterator[Any], progress: Progress) -> Iterator[tuple[Any, list[Any]]]:
+        """The pictures of each file, and the last of their frames: one picture, or all those of an animation."""
+        images: list[Any] = []
+        final = None
+        for frame in frames:
+            self.first_preview = self.first_preview or time.perf_counter() - self.began
+            progress.update(frame.done)
+            if final is not None and frame.index != final.index:
+                yield final, images
+                images, final = [], None
+            if frame.last:
+                images.append(frame.image())
+                final = frame
+                if not self.task.animation:
+                    yield final, images
+                    images, final = [], None
+        if final is not None:
+            yield final, images
+
+    def _write(self, frame: Any, images: list[Any]) -> Path:
+        """One file with its provenance: a PNG, or all pictures of an animation."""
+        from unica.image import save_animation, save_png
+
+        path = self.output / f"{self._stem}-{frame.seed}.png"
+        text = self._provenance(frame, images[-1].size)
+        if not self.task.animation:
+            save_png(images[0], path, text)
+            return path
+        path = path.with_suffix(f".{self.values['format']}")
+        save_animation(images, path, self.values["fps"], text)
+        return path
 
     @property
     def _stem(self) -> str:
         name = self.model.picture.name
-        return name if self.name == "sample" else f"{name}-{self.name}"
+        return name if self.task.name == "sample" else f"{name}-{self.task.name}"
 
-    def _chunks(self, frame: Frame, size: tuple[int, int]) -> dict[str, str]:
-        """What a picture says of itself."""
-        model = self.model
+    def _provenance(self, frame: Any, size: tuple[int, int]) -> dict[str, str]:
+        """What a picture says of how it was made."""
+        import unica
+
+        model, source = self.model, self.values["path"]
         settings = {
             **model.settings,
             "size": list(size),
@@ -137,58 +218,54 @@ class Run:
         }
         return {
             "Software": f"unica {unica.__version__}",
-            "unica:task": self.name,
+            "unica:task": self.task.name,
             "unica:engine": model.engine,
             "unica:settings": json.dumps(settings, default=str),
             "unica:seed": str(frame.seed),
-            "unica:source": self.opening.path.name,
+            "unica:source": source.name,
             "unica:source-sha256": model.picture.sha256,
-            "unica:command": self._command(frame.seed),
+            "unica:command": self._again(frame.seed),
         }
 
-    def _command(self, seed: int) -> str:
+    def _again(self, seed: int) -> str:
         """The command that makes exactly this picture again."""
-        line = ["unica", self.name, _file(self.opening.path), "-n", "1", "--seed", str(seed)]
-        for name, value in self.options.items():
-            if name in _ARGUMENTS:
-                continue
-            option = f"--{name.replace('_', '-')}"
-            if isinstance(value, bool):
-                line += [option] if value else []
-            elif value not in (None, ""):
-                for one in value if isinstance(value, (list, tuple)) else [value]:
-                    line += [option, _file(one) if isinstance(one, Path) else str(one)]
-        arguments = [word for name in _ARGUMENTS for word in self.options.get(name, ())]
-        line += words(self.opening, self.model)
-        return shlex.join([*line, "--", *arguments] if arguments else line)
+        source = File().format(self.values["path"])
+        line, positional = ["unica", self.task.name, source, "-n", "1", "--seed", str(seed)], []
+        animation = parameters(Animation) if self.task.animation else ()
+        for parameter in [*self.task.parameters, *animation]:
+            fields = parameters(parameter.kind.of) if isinstance(parameter.kind, Group) else (parameter,)
+            for field in fields:
+                if field.about.argument:
+                    positional += self.options[field.name]
+                elif field.about.recorded:
+                    line += words(field, self.options[field.name])
+        line += words_of(self.values["path"], self.values["device"], self.model)
+        return shlex.join([*line, "--", *positional] if positional else line)
+
+    def _show_mask(self, arguments: Mapping[str, Any]) -> None:
+        """Write the picture with the marked pixels in red."""
+        from unica.image import save_png, to_pil
+        from unica.masks import shown
+        from unica.tasks.strength import read_content
+
+        place = _place(self.task)
+        region = next((arguments[p.name] for p in self.task.parameters if p.kind is place), None)
+        if place is None or region is None:
+            return
+        other = place.of_picture
+        picture = read_content(self.model, arguments[other]) if other else self.model.picture
+        marked = shown(region.on(picture), picture.pixels)
+        save_png(to_pil(marked, picture.alpha), self.values["show_mask"])
 
     def _say_if_shrunk(self, progress: Progress) -> None:
-        model, path = self.model, self.opening.path
+        model, path = self.model, self.values["path"]
         (w0, h0), (w, h) = model.picture.original_size, model.picture.size
         if (w0, h0) == (w, h):
             return
-        if is_model(path):
+        if model.max_side is None:
             progress.say(f"{path} was trained at {w}x{h}, on a source of {w0}x{h0}")
         else:
-            progress.say(f"{path} is {w0}x{h0}; working at {w}x{h} (--max-side {model.settings['max_side']})")
-
-
-def run(
-    name: str,
-    task: Task,
-    opening: Opening,
-    drawing: Drawing,
-    arrange: Arrange,
-    note: Note = _nothing,
-    loop: Loop | None = None,
-    foreword: Foreword | None = None,
-) -> None:
-    """Draw and save; report on stderr, and as JSON on stdout if asked to. `foreword` says what to expect of the run."""
-    run = Run(name, opening, drawing, note, loop, foreword)
-    with _interruptible(run.pictures):
-        report = run.save(task, arrange)
-    if drawing.json:
-        print(json.dumps(report))
+            progress.say(f"{path} is {w0}x{h0}; working at {w}x{h} (--max-side {model.max_side})")
 
 
 @contextmanager
@@ -203,16 +280,29 @@ def _interruptible(pictures: list[dict[str, Any]]) -> Iterator[None]:
         raise SystemExit(130) from None
 
 
+def _save_figures(figures: Mapping[str, tuple[str, Any]], path: Path) -> dict[str, str]:
+    """Pictures and curves that explain a result, beside it."""
+    from unica.files import write_text
+    from unica.image import save_png, to_pil
+
+    paths = {}
+    for name, (suffix, figure) in figures.items():
+        paths[name] = path.with_suffix(suffix)
+        if isinstance(figure, str):
+            write_text(figure, paths[name])
+        else:
+            save_png(to_pil(figure), paths[name])
+    return {name: str(where) for name, where in paths.items()}
+
+
 def _save_provenance(model: Model, origins: Any, path: Path) -> dict[str, str]:
-    """Where every pixel comes from: a map for programs, an overview beside the source for people."""
+    """Where every pixel comes from: a map for programs, and an overview beside the source for people."""
+    from unica.image import contact_sheet, save_png, to_pil
+    from unica.provenance import key, overview, save_map
+
     source = model.picture.pixels
     where = {"map": path.with_suffix(".map.png"), "overview": path.with_suffix(".overview.png")}
     save_map(origins, where["map"])
     shown = overview(origins, (source.shape[1], source.shape[2]))
     save_png(contact_sheet([to_pil(key(source)), to_pil(shown)], columns=2), where["overview"])
     return {name: str(path) for name, path in where.items()}
-
-
-def _file(path: Path) -> str:
-    """A name that is not taken for an option."""
-    return f"./{path}" if str(path).startswith("-") else str(path)

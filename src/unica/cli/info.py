@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 from unica.cli.models import is_model
-from unica.image import load as load_picture
-from unica.image import read_text
-from unica.sinddm import SinDDMRecipe
-from unica.trained import load
 
 
 def describe(path: Path) -> str:
-    """Lines for a person; the last one, for a picture that unica made, is the command that makes it again."""
-    if is_model(path):
-        return _model(path)
+    """Lines for a person. The last one, for a picture that unica made, is the command that makes it again."""
+    return _model(path) if is_model(path) else _picture(path)
+
+
+def _picture(path: Path) -> str:
+    from unica.image import load, read_text
+
     text = {key: _printable(value) for key, value in read_text(path).items()}
     command = _command(text.get("unica:command", ""))
     if not command:
-        picture = load_picture(path, smallest=1)
+        picture = load(path, smallest=1)
         kind = "gray" if picture.pixels.shape[0] == 1 else "colour"
         alpha = ", with transparency" if picture.alpha is not None else ""
         width, height = picture.size
@@ -32,26 +33,22 @@ def describe(path: Path) -> str:
 
 
 def _model(path: Path) -> str:
-    model = load(path, device="cpu")
-    recipe, (width, height) = model.recipe, model.picture.size
-    weights = sum(weight.numel() for weight in model.network.parameters())
-    source = "inside" if model.source else "left out"
-    rows = {
+    import unica
+
+    model = unica.load(path, device="cpu")
+    width, height = model.picture.size
+    rows: dict[str, Any] = {
         "engine": model.engine,
-        "source": f"{_printable(model.picture.name)}, {width}x{height}, {source}",
+        "source": f"{_printable(model.picture.name)}, {width}x{height}, {'inside' if model.has_source else 'left out'}",
         "sha256": _printable(model.picture.sha256),
-        "trained": ", ".join(f"{key} {_printable(str(value))}" for key, value in model.training.items()),
-        "network": f"{type(model.network).__name__}, {weights} weights, sees {recipe.network.field} pixels",
-        "levels": ", ".join(f"{w}x{h}" for h, w in recipe.sizes),
-        **{key.replace("_", " "): value for key, value in recipe.settings.items()},
+        **model.facts,
     }
-    if isinstance(recipe, SinDDMRecipe):
-        rows["blur"] = ", ".join(f"{blur:.3f}" for blur in recipe.blur[1:]) + f" ({recipe.rule})"
-    return "\n".join([f"{_printable(str(path))}: a model", *(f"{k:14}{v}" for k, v in rows.items()), ""])
+    lines = [f"{name:14}{_printable(str(value))}" for name, value in rows.items()]
+    return "\n".join([f"{_printable(str(path))}: a model", *lines, ""])
 
 
 def _command(text: str) -> str:
-    """The command, quoted anew: a picture may come from anyone, and what is copied must run unica and no more."""
+    """The command, quoted anew: a picture may come from anyone, and what is pasted must run unica and nothing else."""
     try:
         words = shlex.split(text)
     except ValueError:
@@ -60,5 +57,5 @@ def _command(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """The text with its control characters spelled out, which a terminal would obey."""
+    """The text with its control characters spelled out; a terminal would obey them."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -1,67 +1,94 @@
-"""IMAGE|MODEL on the command line: which engine is meant, and the options that only one kind of engine has."""
+"""IMAGE|MODEL on a command line: which engine is meant, and which of the options are for it."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import unica
-from unica.cli.options import Opening
-from unica.cli.words import numbers
-from unica.errors import UnicaError
-from unica.model import TRAINED, Model
+from unica.cli.options import Option, options_of, words
+from unica.declare import Choice, File, Param, Parameter, Text, parameters
+from unica.engines.base import Engine, Model, engines, find, picture_engine
+from unica.errors import UnicaError, listed
 
-ENGINES = ("instant", *TRAINED)
 SUFFIXES = (".unica", ".safetensors")
-_INSTANT = ("diversity", "patch", "levels", "max_side")
-_TRAINED = ("start_steps", "blend", "steps", "sampler")
+
+Device = Annotated[str, Param("Where to compute.", Choice("auto", "cpu", "cuda", "mps"))]
+Precision = Annotated[str, Param("Precision of matrix products.", Choice("auto", "float32", "bf16"))]
 
 
-def open_model(opening: Opening) -> Model:
-    path, engine, given = opening.path, opening.engine, _given(opening)
-    if engine not in (None, *ENGINES):
-        raise UnicaError(f"engine must be {' or '.join(ENGINES)}, not {engine}")
-    if is_model(path):
-        _refuse(given, "instant", _INSTANT, "a trained model has its own")
-        model = unica.load(path, **given, device=opening.device, precision=opening.precision)
-        if engine not in (None, model.engine):
-            raise UnicaError(f"{path} is a model of the {model.engine} engine, not of {engine}")
-        return model
-    if engine in TRAINED:
-        raise UnicaError(
-            f"{engine} draws from a trained model, not from a picture: unica train {path} --engine {engine} makes one"
-        )
-    _refuse(given, "trained", _TRAINED, "nothing is trained here")
-    return unica.open(path, **given, device=opening.device, precision=opening.precision)
+@dataclass(frozen=True)
+class Opening:
+    """What says which model is meant."""
+
+    path: Annotated[Path, Param("The one picture, or a model trained on it.", File("IMAGE|MODEL"), argument=True)]
+    engine: Annotated[
+        str | None, Param("Which engine draws from a picture; a model knows its own.", Text("NAME"), recorded=False)
+    ] = None
+    device: Device = "auto"
+    precision: Precision = "auto"
 
 
-def words(opening: Opening, model: Model) -> list[str]:
-    """What opens the same model again, whatever the defaults will be then."""
-    words = ["--engine", model.engine]
-    for name, value in model.settings.items():
-        if name == "blend":
-            words += [] if value else ["--no-blend"]
-        elif name in (*_INSTANT, *_TRAINED) and value not in (None, ""):
-            words += [f"--{name.replace('_', '-')}", str(value)]
-    words += ["--device", opening.device] if opening.device != "auto" else []
-    known = str(model.dtype) != "torch.float32" or model.engine in TRAINED
-    precision = "bf16" if str(model.dtype) == "torch.bfloat16" else "float32"
-    return [*words, "--precision", precision] if known else words
+def opening_options() -> list[Option]:
+    """Which model, and a panel with the knobs of each engine. A knob of several engines stands in the first panel."""
+    found = options_of(Opening, "Model")
+    for engine in engines().values():
+        known = {option.name for option in found}
+        panel = f"Engine: {engine.name}"
+        found += [option for option in options_of(engine.knobs, panel, optional=True) if option.name not in known]
+    return found
 
 
-def _given(opening: Opening) -> dict[str, Any]:
-    starts = numbers(opening.start_steps, "--start-steps", "52,41,31,22")
-    blend = False if opening.no_blend else None
-    typed = {**vars(opening), "start_steps": starts, "blend": blend}
-    return {name: typed[name] for name in (*_INSTANT, *_TRAINED) if typed[name] is not None}
+def open_model(values: Mapping[str, Any]) -> Model:
+    """The model that was asked for. An option of another engine is refused before anything starts."""
+    path, name = values["path"], values["engine"]
+    knobs = {name: values[name] for name in _all_knobs() if values.get(name) is not None}
+    if name is not None:
+        find(name)
+    if not is_model(path):
+        engine = picture_engine(name)
+        _refuse_others(engine, knobs)
+        return unica.open(path, engine.name, values["device"], values["precision"], **knobs)
+    from unica.engines.files import engine_of
+
+    engine = engine_of(path)
+    if name not in (None, engine.name):
+        raise UnicaError(f"{path} is a model of the {engine.name} engine, not of {name}")
+    _refuse_others(engine, knobs)
+    return unica.load(path, values["device"], values["precision"], **knobs)
 
 
-def _refuse(given: dict[str, Any], kind: str, names: tuple[str, ...], why: str) -> None:
-    for name in names:
-        if name in given:
-            raise UnicaError(f"--{name.replace('_', '-')} is for {kind} models: {why}")
+def words_of(path: Path, device: str, model: Model) -> list[str]:
+    """Options that open the same model again, whatever the defaults will be then."""
+    engine = find(model.engine)
+    line = ["--engine", engine.name]
+    for knob in parameters(engine.knobs):
+        line += words(knob, model.settings.get(knob.name))
+    line += ["--device", device] if device != "auto" else []
+    return [*line, "--precision", "bf16" if str(model.dtype) == "torch.bfloat16" else "float32"]
 
 
 def is_model(path: Path) -> bool:
-    """By its name, or by its being a folder, as the Hugging Face hub has models."""
+    """By its ending, or because it is a folder, as the Hugging Face hub has models."""
     return path.suffix.lower() in SUFFIXES or path.is_dir()
+
+
+def _all_knobs() -> dict[str, list[str]]:
+    """Every knob, and the names of the engines that have it."""
+    owners: dict[str, list[str]] = {}
+    for engine in engines().values():
+        for knob in parameters(engine.knobs):
+            owners.setdefault(knob.name, []).append(engine.name)
+    return owners
+
+
+def _refuse_others(engine: Engine, knobs: Mapping[str, Any]) -> None:
+    for name in knobs:
+        owners = _all_knobs()[name]
+        if engine.name not in owners:
+            option = next(p for p in _declared(owners[0]) if p.name == name).option
+            raise UnicaError(f"--{option} is for the {listed(owners)} engine, and this is a model of {engine.name}")
+
+
+def _declared(engine: str) -> tuple[Parameter, ...]:
+    return parameters(find(engine).knobs)

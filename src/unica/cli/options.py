@@ -1,132 +1,163 @@
-"""Options that commands share, in groups: a parameter that is a group stands for an option for each of its fields."""
+"""From declarations to a command line: parameters become Typer's options, and what was typed becomes their values."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields, is_dataclass
-from functools import wraps
-from pathlib import Path
-from typing import Annotated, Any, Optional, TypeVar, get_type_hints
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import typer
 
-_Command = TypeVar("_Command", bound=Callable[..., None])
+from unica.declare import UNSET, Choice, Flag, Group, Parameter, parameters
 
 
-def spread(command: _Command) -> _Command:
-    """The command with the fields of its groups in their place, as Typer wants its parameters: what must be given
-    first, that of the groups before the command's own; then the command's own, then those of its groups."""
-    hints = get_type_hints(command, include_extras=True)
-    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
-    own = [
-        parameter.replace(annotation=hints[name], kind=parameter.KEYWORD_ONLY)
-        for name, parameter in inspect.signature(command).parameters.items()
-        if name not in groups
-    ]
-    shared = [parameter for group in groups.values() for parameter in _parameters(group)]
-    needed = [parameter for parameter in [*shared, *own] if parameter.default is parameter.empty]
-    parameters = [*needed, *(parameter for parameter in [*own, *shared] if parameter not in needed)]
+@dataclass(frozen=True)
+class Option:
+    """A declared parameter on a command line."""
 
-    @wraps(command)
-    def with_groups(**words: Any) -> None:
-        made = {name: group(**{f.name: words.pop(f.name) for f in fields(group)}) for name, group in groups.items()}
-        command(**made, **words)
+    parameter: Parameter
+    panel: str | None = None  # of the help; None: the command's own
+    optional: bool = False  # None unless it is typed, whatever its default
+    default: Any = UNSET  # where it is not the parameter's
 
-    with_groups.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportAttributeAccessIssue]
-    with_groups.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    del with_groups.__wrapped__  # whose parameters are others
-    return with_groups  # pyright: ignore[reportReturnType]
+    @property
+    def name(self) -> str:
+        return self.parameter.name
+
+    @property
+    def label(self) -> str:
+        """The option as messages name it."""
+        if self.parameter.about.argument:
+            return self.parameter.kind.metavar
+        short = self.parameter.about.short
+        return f"-{short}/--{self.parameter.option}" if short else f"--{self.parameter.option}"
+
+    def declared(self) -> inspect.Parameter:
+        """The parameter of a function as Typer reads it. All values but flags are texts, and parsed here."""
+        about, kind = self.parameter.about, self.parameter.kind
+        default = self._default()
+        texts: Any = bool if isinstance(kind, Flag) else list[str] if kind.repeated else str
+        if about.argument:
+            extra: Any = typer.Argument(metavar=kind.metavar, help=about.help)
+        else:
+            names = [f"-{about.short}"] * bool(about.short) + [f"--{self.parameter.option}"]
+            extra = typer.Option(
+                *names,
+                metavar=None if isinstance(kind, Flag) else self._metavar(),
+                help=about.off or about.help,
+                rich_help_panel=self.panel,
+                show_default=self._shown() if default is None else default not in ("", False),
+            )
+        if default is None:
+            texts = texts | None
+        annotation = Annotated[texts, extra]
+        default = inspect.Parameter.empty if default is UNSET else default
+        return inspect.Parameter(self.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+    def value(self, typed: Any) -> Any:
+        """What was typed, as the parameter's value."""
+        kind = self.parameter.kind
+        if typed is None:
+            return None if self.optional or self.parameter.default is None else self.parameter.default
+        if isinstance(kind, Flag):
+            return typed is not self.parameter.default if self.parameter.default is True else typed
+        if kind.repeated:
+            return kind.check(self.parameter.name, [kind.parse(self.label, text) for text in typed])
+        if typed == "" and self.parameter.default == "":
+            return typed
+        return kind.parse(self.label, typed)
+
+    def _default(self) -> Any:
+        """What Typer shows and passes on: the written default, or None where nothing or a constant stands for it."""
+        default = self.parameter.default if self.default is UNSET else self.default
+        if isinstance(self.parameter.kind, Flag):
+            return None if self.optional else False
+        if self.optional or default is None or (self.parameter.kind.repeated and default in ((), [])):
+            return None
+        return UNSET if default is UNSET else self.parameter.kind.format(default)
+
+    def _shown(self) -> str | bool:
+        default = self.parameter.default
+        known = self.optional and default not in (None, (), "") and not isinstance(self.parameter.kind, Flag)
+        return self.parameter.kind.format(default) if known else False
+
+    def _metavar(self) -> str:
+        kind = self.parameter.kind
+        return "|".join(filter(None, kind.options)) if isinstance(kind, Choice) else kind.metavar
 
 
-def _parameters(group: Any) -> list[inspect.Parameter]:
-    types = get_type_hints(group, include_extras=True)
-    none = inspect.Parameter.empty
+def options_of(declared: type | Callable[..., Any], panel: str | None = None, optional: bool = False) -> list[Option]:
+    """An option for each declared parameter; a group has one for each of its fields."""
+    return [option for parameter in parameters(declared) for option in _options(parameter, panel, optional)]
+
+
+def _options(parameter: Parameter, panel: str | None, optional: bool) -> Iterator[Option]:
+    if isinstance(parameter.kind, Group):
+        yield from options_of(parameter.kind.of, panel or "Where to act")
+    else:
+        yield Option(parameter, panel, optional, parameter.about.command_default)
+
+
+def command(
+    run: Callable[[dict[str, Any]], None], options: Sequence[Option], name: str, description: str
+) -> Callable[..., None]:
+    """A function that Typer makes a command of; it hands the values that were typed to `run`, by name."""
+
+    def typed(**texts: Any) -> None:
+        run({option.name: option.value(texts[option.name]) for option in options})
+
+    needed = [option for option in options if option.parameter.required]
+    rest = [option for option in options if not option.parameter.required]
+    parts = [option.declared() for option in [*needed, *rest]]
+    paragraphs = inspect.cleandoc(description).split("\n\n")
+    typed.__name__, typed.__doc__ = name, "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    setattr(typed, "__signature__", inspect.Signature(parts))  # noqa: B010
+    typed.__annotations__ = {part.name: part.annotation for part in parts}
+    return typed
+
+
+def grouped(declared: Sequence[Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a task: options of a group become one value, or none where nothing of it was typed."""
+    arguments = {}
+    for parameter in declared:
+        if isinstance(parameter.kind, Group):
+            fields = {field.name: values[field.name] for field in parameters(parameter.kind.of)}
+            given = any(fields.values()) or parameter.required
+            arguments[parameter.name] = parameter.kind.of(**fields) if given else None
+        else:
+            arguments[parameter.name] = values[parameter.name]
+    return arguments
+
+
+def written(declared: Sequence[Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by the names of their options, as texts, numbers and booleans that say the same again."""
+    texts: dict[str, Any] = {}
+    for parameter in declared:
+        if isinstance(parameter.kind, Group):
+            texts |= written(parameters(parameter.kind.of), values)
+        elif parameter.about.recorded:
+            texts[parameter.name] = _written(parameter, values[parameter.name])
+    return texts
+
+
+def _written(parameter: Parameter, value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if parameter.kind.repeated:
+        return [parameter.kind.format(one) for one in value] or None
+    return parameter.kind.format(value)
+
+
+def words(parameter: Parameter, value: Any) -> list[str]:
+    """What is typed for a written value of an option; nothing where it stands for the default."""
+    if isinstance(parameter.kind, Flag):
+        return [f"--{parameter.option}"] if value is not None and value is not parameter.default else []
+    if value in (None, ""):
+        return []
+    texts = value if isinstance(value, list | tuple) and parameter.kind.repeated else [value]
     return [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=none if field.default is MISSING else field.default,
-            annotation=types[field.name],
-        )
-        for field in fields(group)
+        word
+        for text in texts
+        for word in (f"--{parameter.option}", text if isinstance(text, str) else parameter.kind.format(text))
     ]
-
-
-@dataclass(frozen=True)
-class Opening:
-    """What makes a model of what was named, as typed; None is left out."""
-
-    path: Annotated[Path, typer.Argument(metavar="IMAGE|MODEL", help="The one picture, or a model trained on it.")]
-    engine: Annotated[str | None, typer.Option(help="instant for a picture; a model knows its own.")] = None
-    diversity: Annotated[
-        Optional[float],  # noqa: UP045
-        typer.Option(help="instant: 0 for near-copies, 0.5 for new layouts of the scene, 1 for wild (default: 0.5)."),
-    ] = None
-    patch: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="instant: side of the patches of fine detail; larger copies more (default: 7)."),
-    ] = None
-    levels: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="instant: sizes the picture is seen at (default: by its size)."),
-    ] = None
-    max_side: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="instant: larger sources are shrunk to this (default: 1024)."),
-    ] = None
-    start_steps: Annotated[
-        str | None,
-        typer.Option(metavar="T,T,...", help="sinddm: steps of each level above the coarsest; more change more."),
-    ] = None
-    no_blend: Annotated[bool, typer.Option("--no-blend", help="sinddm: levels denoise but do not deblur, by DDPM.")] = (
-        False
-    )
-    steps: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="sindiffusion: of the 1000 that there are (default: 25)."),
-    ] = None
-    sampler: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="sindiffusion: sde-dpm++, dpm++, ddim or ddpm (default: sde-dpm++)."),
-    ] = None
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto"
-    precision: Annotated[str, typer.Option(help="auto, float32 or bf16: of matrix products.")] = "auto"
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """What every command that draws can be told."""
-
-    count: Annotated[int, typer.Option("-n", "--count", help="How many pictures.")] = 1
-    seed: Annotated[int, typer.Option(help="Of the first picture; the next ones count up.")] = 0
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the pictures.")] = Path(
-        "unica-out"
-    )
-    sheet: Annotated[bool, typer.Option("--sheet", help="Also write a contact sheet.")] = False
-    provenance: Annotated[
-        bool, typer.Option("--provenance", help="Also write where in the source each pixel comes from.")
-    ] = False
-    json: Annotated[bool, typer.Option("--json", help="One machine-readable line on stdout.")] = False
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing.")] = False
-
-
-@dataclass(frozen=True)
-class Sampling(Drawing):
-    count: Annotated[int, typer.Option("-n", "--count", help="How many pictures.")] = 4
-
-
-@dataclass(frozen=True)
-class Where:
-    """Where to act, all parts together, in pixels of the picture as its file has them."""
-
-    mask: Annotated[Path | None, typer.Option(metavar="FILE", help="A picture as large, white where to act.")] = None
-    mask_alpha: Annotated[bool, typer.Option("--mask-alpha", help="Act where the picture is transparent.")] = False
-    box: Annotated[list[str] | None, typer.Option(metavar="X,Y,W,H", help="Act in this box; may be repeated.")] = None
-    polygon: Annotated[
-        list[str] | None,
-        typer.Option(metavar="X,Y,X,Y,...", help="Act between these corners; may be repeated."),
-    ] = None
-    show_mask: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write the picture with what was understood in red.")
-    ] = None

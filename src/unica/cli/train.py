@@ -1,4 +1,4 @@
-"""`unica train` and `unica import`: from a picture, or from a checkpoint of the authors', to a model file."""
+"""`unica train`, `unica import` and `unica push`: how models are made, and where they go."""
 
 from __future__ import annotations
 
@@ -7,50 +7,34 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import unica
 from unica.cli.progress import reporter
-from unica.cli.words import pair
-from unica.errors import UnicaError
-from unica.foreign import import_checkpoint
+from unica.engines.author_checkpoints import import_checkpoint
+from unica.engines.base import Model
+from unica.engines.train import begin
+from unica.errors import UnicaError, reason
 from unica.image import save_png
 from unica.machine import peak_memory_mb
-from unica.session import Session, begin, check_output
-from unica.trained import TrainedModel, load
-from unica.training import Progress
+from unica.training.loop import Progress
+from unica.training.memory import step_memory
+from unica.training.session import Session, check_output
 
-_SHOWN_AT = (0.1, 0.25, 0.5, 0.75)  # of the schedule: a sample of what there is
-_SHOW_FROM = 60.0  # seconds that a training must take to be worth looking in on
+_SHOWN_AT = (0.1, 0.25, 0.5, 0.75)  # of the schedule: when a sample is drawn
+_SHOW_FROM = 60.0  # seconds that a training must take to be worth a sample on the way
 
 
 def train_and_save(
-    image: Path,
-    engine: str,
-    preset: str,
-    budget: str | None,
-    steps: int | None,
-    output: Path | None,
-    resume: bool,
-    seed: int,
-    max_side: int,
-    device: str,
-    precision: str,
-    source: bool,
-    preview: bool,
-    as_json: bool,
-    quiet: bool,
-    receptive_field: float | None = None,
+    image: Path, output: Path | None, preview: bool, as_json: bool, quiet: bool, **settings: Any
 ) -> None:
-    """Train, saying where it stands; Ctrl-C ends it with a usable model."""
+    """Train, and report on the way; Ctrl-C ends it with a usable model. The settings are those of `begin`."""
     began = time.perf_counter()
-    path = output or Path(f"{image.stem}.unica")
-    session = begin(
-        image, engine, preset, budget, steps, path, resume, seed, max_side, device, precision, source, receptive_field
-    )
+    path = Path(f"{image.stem}.unica") if output is None else output
+    session = begin(image, output=path, **settings)
     with reporter(quiet, "training") as progress, _interruptible() as interrupted:
         progress.say(_intention(session, path))
         shown = 0
@@ -67,14 +51,13 @@ def train_and_save(
     if as_json:
         print(json.dumps(_report(session, path, began)))
     if interrupted:
-        print(f"unica: interrupted; {path} is usable, and --resume goes on with it.", file=sys.stderr)
+        print(f"unica: interrupted; {path} is usable, and --resume continues the training.", file=sys.stderr)
         raise SystemExit(130)
 
 
 @contextmanager
 def _interruptible() -> Iterator[list[int]]:
-    """Notes a Ctrl-C, for the end of the step that it falls into: half a step could not be resumed. A second one is
-    obeyed at once, and what was kept last stays."""
+    """Note a Ctrl-C, and let the step finish: half a step could not be resumed. A second Ctrl-C stops at once."""
     seen: list[int] = []
 
     def note(number: int, frame: object) -> None:
@@ -91,22 +74,23 @@ def _interruptible() -> Iterator[list[int]]:
 
 
 def _intention(session: Session, path: Path) -> str:
-    """What is about to happen, and when it will be over."""
+    """What is about to happen, and when it will be done."""
     trainer = session.trainer
-    plan, sizes = trainer.plan, trainer.recipe.sizes
+    config, sizes = trainer.config, trainer.process.sizes
     levels = ", ".join(f"{width}x{height}" for height, width in sizes)
     (w0, h0), (w, h) = trainer.picture.original_size, trainer.picture.size
     made = "" if (w0, h0) == (w, h) else f"{w0}x{h0} shrunk to {w}x{h}, "
     numbers = str(trainer.dtype).removeprefix("torch.")
     if session.budget is None:
-        goal = f"{plan.steps} steps"
+        goal = f"{config.steps} steps"
     else:
         end = time.localtime(time.time() + max(session.budget - trainer.seconds, 0))
         goal = f"done by {time.strftime('%H:%M:%S', end)}"
-    need = f"{trainer.memory() / 2**30:.1f} GB a step"
-    where = f"{trainer.device.type}, {numbers}, field {trainer.recipe.network.field}, {need}"
+    need = f"{step_memory(trainer) / 2**30:.1f} GB a step"
+    field = f"receptive field {trainer.process.network.receptive_field}"
+    where = f"{trainer.device.type}, {numbers}, {field}, {need}"
     after = f", after {trainer.step} steps before" if trainer.step else ""
-    return f"{path}: preset {plan.preset}, {made}levels {levels}, {where}; {goal}{after}"
+    return f"{path}: preset {config.preset}, {made}levels {levels}, {where}; {goal}{after}"
 
 
 def _standing(now: Progress) -> str:
@@ -114,7 +98,7 @@ def _standing(now: Progress) -> str:
     return f"step {now.step}/{now.steps}, loss a level {losses}, {_clock(now.remaining)} left"
 
 
-def _show(model: TrainedModel, path: Path) -> str:
+def _show(model: Model, path: Path) -> str:
     picture = path.with_name(f"{path.stem}-preview.png")
     save_png(unica.sample(model, seed=0)[0], picture)
     return f"{picture} shows where it stands"
@@ -130,8 +114,8 @@ def _report(session: Session, path: Path, began: float) -> dict[str, Any]:
     trainer = session.trainer
     return {
         "model": str(path),
-        "engine": trainer.recipe.engine,
-        "preset": trainer.plan.preset,
+        "engine": trainer.process.engine,
+        "preset": trainer.config.preset,
         "version": unica.__version__,
         "source_sha256": trainer.picture.sha256,
         "steps": trainer.step,
@@ -143,25 +127,23 @@ def _report(session: Session, path: Path, began: float) -> dict[str, Any]:
     }
 
 
-def import_and_save(checkpoint: Path, image: Path, sizes: str | None, output: Path, source: bool, quiet: bool) -> None:
-    """The authors' checkpoint as a model file of ours."""
-    parsed = None if sizes is None else [pair(size, int, "--sizes", "64x48,90x67,...") for size in sizes.split(",")]
-    model = import_checkpoint(checkpoint, image, parsed)
+def import_and_save(
+    checkpoint: Path, image: Path, sizes: Sequence[tuple[int, int]] | None, output: Path, source: bool, quiet: bool
+) -> None:
+    """Make a model file of a checkpoint of the authors' code."""
+    model = import_checkpoint(checkpoint, image, sizes)
     model.save(check_output(output), source)
     with reporter(quiet) as progress:
-        progress.say(f"{output}: {model.summary}, {_settings(model)}")
-
-
-def _settings(model: TrainedModel) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in model.recipe.settings.items())
+        settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in model.settings.items())
+        progress.say(f"{output}: {model.summary}, {settings}")
 
 
 def push_model(path: Path, repository: str, private: bool) -> None:
-    model = load(path, device="cpu")
+    """Put a model on the Hugging Face hub."""
+    model = unica.load(path, device="cpu")
     try:
         print(model.push_to_hub(repository, private=private))
-    except Exception as error:  # the hub's library raises its own kinds, and those of whatever carries its requests
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except Exception as error:  # the hub's library raises errors of its own, and those of its transport
         raise UnicaError(
-            f"{repository} cannot be written to on the Hugging Face hub ({reason}); hf auth login may help"
+            f"{repository} cannot be written to on the Hugging Face hub ({reason(error)}); hf auth login may help"
         ) from None

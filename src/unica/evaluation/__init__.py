@@ -1,6 +1,6 @@
-"""One honest protocol for generation from one image: what is measured, on what, and the tables of it."""
+"""The evaluation protocol: which measures are taken of samples, and the tables and reports of their results."""
 
-from unica.evaluation.protocol import MEASURES, Evaluation, Measure, Samples, evaluate
-from unica.evaluation.tools import Tools, load_tools
+from unica.evaluation.networks import Networks, load_networks
+from unica.evaluation.protocol import Evaluation, Samples, evaluate
 
-__all__ = ["MEASURES", "Evaluation", "Measure", "Samples", "Tools", "evaluate", "load_tools"]
+__all__ = ["Evaluation", "Networks", "Samples", "evaluate", "load_networks"]

@@ -1,4 +1,4 @@
-"""Every engine on every image, scored by the one protocol; what is finished is never done again."""
+"""A benchmark: every method on every image, measured by the protocol. Finished work is kept and not repeated."""
 
 from __future__ import annotations
 
@@ -10,38 +10,45 @@ from pathlib import Path
 from typing import Any
 
 import unica
-from unica.errors import UnicaError
+from unica.engines.base import Model, find
+from unica.errors import UnicaError, reason
+from unica.evaluation.networks import Networks
 from unica.evaluation.protocol import PROTOCOL, Evaluation, Samples, evaluate
-from unica.evaluation.tools import Tools
 from unica.files import write_text
 from unica.image import SUFFIXES, load, save_png
 from unica.machine import describe, peak_memory_mb
-from unica.model import Model
-from unica.session import state_path
+from unica.metrics import measures
+from unica.training.session import state_path
 
 RESULTS = "results.json"
-MADE = "made.json"  # beside the pictures of an engine: from what they were made
+MADE = "made.json"  # a note beside the pictures of an engine: how they were made
 
 
 @dataclass(frozen=True)
 class Method:
-    """What makes the samples: an engine of unica's, or (with a folder) someone else's, FOLDER/<image>/*.png."""
+    """What makes the samples: the engine of this name, or (with a folder) the pictures FOLDER/<image>/*.png."""
 
     name: str
     folder: Path | None = None
 
+    @property
+    def trained(self) -> bool:
+        """Whether it is an engine that must be trained on each image."""
+        return self.folder is None and not find(self.name).opens_pictures
+
 
 @dataclass(frozen=True)
-class Plan:
-    """One benchmark: `count` samples, seeds 0, 1, ..., of each image by each method."""
+class Benchmark:
+    """`count` samples (seeds 0, 1, ...) of each image by each method."""
 
     images: Sequence[Path]
     methods: Sequence[Method]
     count: int
     output: Path
-    budget: str = "10m"  # of time to train for, for each image of an engine that is trained
+    budget: str = "10m"  # time to train on each image, for engines that are trained
 
     def jobs(self) -> Iterator[tuple[Method, Path]]:
+        """Every method with every image."""
         return ((method, image) for method in self.methods for image in self.images)
 
 
@@ -52,7 +59,7 @@ class Row:
     method: str
     image: str
     evaluation: Evaluation
-    made: dict[str, Any]  # seeds, seconds a picture: of engines only
+    made: dict[str, Any]  # of an engine: seeds, settings, seconds for a picture
 
     def as_json(self) -> dict[str, Any]:
         return {"method": self.method, "image": self.image, "made": self.made, **self.evaluation.as_json()}
@@ -63,6 +70,7 @@ class Row:
 
 
 def find_images(folder: Path) -> list[Path]:
+    """The images of a folder, by name. Results are kept by the name without its suffix, so that must be unique."""
     if not folder.is_dir():
         raise UnicaError(f"{folder} is not a folder of images")
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != ".")
@@ -76,7 +84,7 @@ def find_images(folder: Path) -> list[Path]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """A note of an earlier run; empty where there is none that can be read."""
+    """The JSON object that an earlier run wrote; an empty one if there is none that can be read."""
     try:
         data = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -85,83 +93,98 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def run(
-    plan: Plan,
-    tools: Tools,
+    benchmark: Benchmark,
+    networks: Networks,
     say: Callable[[str], None] = lambda line: None,
     update: Callable[[float], None] = lambda done: None,
 ) -> list[Row]:
-    """All rows; each is kept in OUTPUT/<method>/<image>.json the moment it is done, and reused if nothing changed."""
+    """All rows. Each is written to OUTPUT/<method>/<image>.json as soon as it is done.
+
+    A row of an earlier run is used again if its fingerprint is the same and it has every measure of today.
+    """
     rows = []
-    jobs = list(plan.jobs())
+    jobs = list(benchmark.jobs())
     for index, (method, image) in enumerate(jobs):
-        path = plan.output / method.name / f"{image.stem}.json"
-        same = _fingerprint(method, image, plan.count, tools, plan.budget)
-        kept = _read(path)
-        if kept.get("fingerprint") == same:
-            row = Row.from_json(kept)
+        path = benchmark.output / method.name / f"{image.stem}.json"
+        fingerprint = _fingerprint(method, image, benchmark, networks)
+        row = _earlier(path, fingerprint)
+        if row is not None:
             say(f"{method.name}: {image.stem}  (done before)")
         else:
             began = time.perf_counter()
-            paths, made = _samples(method, image, plan, lambda share, index=index: update((index + share) / len(jobs)))
-            row = Row(method.name, image.stem, evaluate(image, Samples(paths), tools), made)
-            write_text(json.dumps({**row.as_json(), "fingerprint": same}, indent=1) + "\n", path)
+            paths, made = _samples(
+                method, image, benchmark, lambda share, index=index: update((index + share) / len(jobs))
+            )
+            row = Row(method.name, image.stem, evaluate(image, Samples(paths), networks), made)
+            write_text(json.dumps({**row.as_json(), "fingerprint": fingerprint}, indent=1) + "\n", path)
             say(f"{method.name}: {image.stem}  ({time.perf_counter() - began:.0f} s)")
         rows.append(row)
         update((index + 1) / len(jobs))
-    report = {"version": unica.__version__, "protocol": PROTOCOL, "count": plan.count, "machine": describe()}
-    write_text(json.dumps({**report, "rows": [row.as_json() for row in rows]}, indent=1) + "\n", plan.output / RESULTS)
+    report = {"version": unica.__version__, "protocol": PROTOCOL, "count": benchmark.count, "machine": describe()}
+    results = json.dumps({**report, "rows": [row.as_json() for row in rows]}, indent=1) + "\n"
+    write_text(results, benchmark.output / RESULTS)
     return rows
 
 
+def _earlier(path: Path, fingerprint: dict[str, Any]) -> Row | None:
+    """The row of an earlier run, if it would be the same today."""
+    kept = _read(path)
+    if kept.get("fingerprint") != fingerprint:
+        return None
+    row = Row.from_json(kept)
+    return row if row.evaluation.covered >= {measure.name for measure in measures()} else None
+
+
 def read_results(path: Path) -> list[Row]:
+    """The rows of an earlier benchmark, from its folder or its file of results."""
     path = path / RESULTS if path.is_dir() else path
     try:
         return [Row.from_json(row) for row in json.loads(path.read_text())["rows"]]
     except OSError as error:
-        raise UnicaError(f"{path} cannot be read: {error.strerror}") from None
+        raise UnicaError(f"{path} cannot be read: {reason(error)}") from None
     except (ValueError, KeyError, TypeError):
         raise UnicaError(f"{path} is not a result of unica bench") from None
 
 
 def _samples(
-    method: Method, image: Path, plan: Plan, done: Callable[[float], None]
+    method: Method, image: Path, benchmark: Benchmark, done: Callable[[float], None]
 ) -> tuple[list[Path], dict[str, Any]]:
-    """The pictures, and how they were made; those of an earlier run with the same words are taken as they are."""
+    """The pictures, and how they were made. Pictures of an earlier run with the same settings are used again."""
     if method.folder is not None:
-        return _external(method, image)[: plan.count], {"folder": str(method.folder)}
-    folder = plan.output / method.name / image.stem
-    paths = [folder / f"{seed}.png" for seed in range(plan.count)]
-    same = {"version": unica.__version__, "source": load(image).sha256, "seeds": [0, plan.count - 1]}
-    same |= {"budget": plan.budget} if method.name != "instant" else {}
+        return _external(method, image)[: benchmark.count], {"folder": str(method.folder)}
+    folder = benchmark.output / method.name / image.stem
+    paths = [folder / f"{seed}.png" for seed in range(benchmark.count)]
+    same = {"version": unica.__version__, "source": load(image).sha256, "seeds": [0, benchmark.count - 1]}
+    same |= {"budget": benchmark.budget} if method.trained else {}
     note = folder / MADE
     kept = _read(note)
     if kept and all(kept.get(key) == value for key, value in same.items()) and all(path.exists() for path in paths):
         return paths, kept
     note.unlink(missing_ok=True)
-    model = unica.open(image) if method.name == "instant" else _trained(method, image, plan, folder)
+    model = _trained(method, image, benchmark, folder) if method.trained else find(method.name).open(image)
     began = time.perf_counter()
     for seed, path in enumerate(paths):
         save_png(unica.sample(model, seed=seed)[0], path)
-        done((seed + 1) / plan.count)
-    seconds = round((time.perf_counter() - began) / plan.count, 3)
+        done((seed + 1) / benchmark.count)
+    seconds = round((time.perf_counter() - began) / benchmark.count, 3)
     made = {**same, "settings": model.settings, "seconds": seconds, "peak_memory_mb": peak_memory_mb()}
     write_text(json.dumps(made) + "\n", note)
     return paths, made
 
 
-def _trained(method: Method, image: Path, plan: Plan, folder: Path) -> Model:
-    """The preset `fast`, for the plan's budget; a training that was broken off is taken up again."""
-    path = folder / f"{plan.budget}.unica"
+def _trained(method: Method, image: Path, benchmark: Benchmark, folder: Path) -> Model:
+    """A model of the engine's default preset, trained for the budget. A training that was stopped is continued."""
+    path = folder / f"{benchmark.budget}.unica"
     state = state_path(path)
     if path.exists() and not state.exists():
         return unica.load(path)
-    model = unica.train(image, engine=method.name, budget=plan.budget, output=path, resume=state.exists())
+    model = unica.train(image, engine=method.name, budget=benchmark.budget, output=path, resume=state.exists())
     state.unlink()
     return model
 
 
 def _external(method: Method, image: Path) -> list[Path]:
-    """The pictures that another method made of an image: FOLDER/<image>/*; none for an engine."""
+    """The pictures that another method made from an image: FOLDER/<image>/*. An engine has none."""
     if method.folder is None:
         return []
     folder = method.folder / image.stem
@@ -171,14 +194,14 @@ def _external(method: Method, image: Path) -> list[Path]:
     return found
 
 
-def _fingerprint(method: Method, image: Path, count: int, tools: Tools, budget: str) -> dict[str, Any]:
-    """What a row depends on: it is done again when any of it changes."""
+def _fingerprint(method: Method, image: Path, benchmark: Benchmark, networks: Networks) -> dict[str, Any]:
+    """Everything that a row depends on. If any of it changes, the row is made again."""
     return {
         "protocol": PROTOCOL,
         "version": unica.__version__,
         "source": load(image).sha256,
-        "count": count,
+        "count": benchmark.count,
         "files": [f"{p} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in _external(method, image)],
-        "absent": sorted(tools.absent),
-        **({} if method.folder is not None or method.name == "instant" else {"budget": budget}),
+        "absent": sorted(networks.absent),
+        **({"budget": benchmark.budget} if method.trained else {}),
     }

@@ -1,4 +1,4 @@
-"""An evaluation as one HTML file that needs nothing else: tables, the pictures, where they come from."""
+"""An evaluation as a table, and as one HTML file with the pictures inside; and the measures as Markdown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
-from unica.evaluation.protocol import MEASURES, Evaluation, Measure
+from unica.evaluation.protocol import Evaluation
+from unica.metrics import Measure, measures
 
 COLUMNS = ("measure", "mean", "std", "median", "worst tenth", "better")
 
@@ -29,30 +30,29 @@ class Figure(NamedTuple):
 
 
 def number(value: float | None) -> str:
-    """Three decimals for what is small, fewer for what is large; a dash for what is not there."""
+    """Three decimals below 10 and one above; a dash for None."""
     if value is None:
         return "-"
     return f"{value:.{3 if abs(value) < 10 else 1}f}"
 
 
 def verdict(result: Evaluation) -> str | None:
-    """What a reader of the scores must know first."""
+    """A warning if there are near-copies; None if there are none."""
     if not result.near_copies:
         return None
     return (
-        f"Near-copies: {result.near_copies} of {len(result.names)} samples. More than half of such a one is one"
-        " verbatim region of the source, or it looks just like it; its fidelity says nothing."
+        f"Near-copies: {result.near_copies} of {len(result.names)} samples. More than half of a near-copy is one"
+        " verbatim region of the source, or it looks just like the source. Its fidelity means nothing."
     )
 
 
 def caption(scores: Mapping[str, float]) -> str:
-    """The numbers of one sample, in a line."""
-    names = ("coherence", "niqe", "largest_copy", "sharpness", "repetition")
-    return ", ".join(f"{m.title} {number(scores[m.name])}" for m in MEASURES if m.name in names and m.name in scores)
+    """The most telling numbers of one sample, in a line."""
+    return ", ".join(f"{m.title} {number(scores[m.name])}" for m in measures() if m.captioned and m.name in scores)
 
 
 def rows(result: Evaluation) -> list[tuple[Measure, tuple[str, ...]]]:
-    """The table: for each measure there is, its cells under COLUMNS."""
+    """The table: each measure that has numbers, with its cells under COLUMNS."""
     return [
         (
             m,
@@ -61,24 +61,43 @@ def rows(result: Evaluation) -> list[tuple[Measure, tuple[str, ...]]]:
                 number(result.mean(m.name)),
                 number(result.deviation(m.name)),
                 number(result.median(m.name)),
-                _share(result.outliers(m.name)) if m.name.startswith("sifid") else "",
+                _share(result.outliers(m.name)) if m.outliers else "",
                 m.better,
             ),
         )
-        for m in MEASURES
+        for m in measures()
         if result.mean(m.name) is not None
     ]
 
 
 def reasons(result: Evaluation) -> list[str]:
-    """Why what is not in the table is not there, a sentence each."""
+    """A sentence for each reason why measures are absent."""
     groups: dict[str, list[str]] = {}
     for name, why in result.absent.items():
         groups.setdefault(why, []).append(name)
     return [f"{', '.join(names)}: absent, {why.rstrip('.')}." for why, names in groups.items()]
 
 
+def measures_markdown() -> str:
+    """The table of all measures for the documentation."""
+    lines = ["| measure | formula | better |", "| --- | --- | --- |"]
+    lines += [f"| {m.title} (`{m.name}`) | {m.formula} | {m.better} |" for m in measures()]
+    return "\n".join(lines) + "\n"
+
+
+def weights_markdown() -> str:
+    """The table of all files of weights for the documentation."""
+    networks = dict.fromkeys(m.network for m in measures() if m.network is not None)
+    weights = dict.fromkeys(weight for network in networks for weight in network.weights)
+    lines = ["| file | licence | measures | download |", "| --- | --- | --- | --- |"]
+    for w in weights:
+        users = ", ".join(f"`{m.name}`" for m in measures() if m.network is not None and w in m.network.weights)
+        lines.append(f"| `{w.file}` | {w.licence} | {users} | {f'[link]({w.url})' if w.url else 'none'} |")
+    return "\n".join(lines) + "\n"
+
+
 def html(result: Evaluation, figures: Sequence[Figure]) -> str:
+    """The report as one HTML page that needs no other file."""
     warning = verdict(result)
     parts = [
         f"<!doctype html><meta charset=utf-8><title>unica eval: {escape(result.source)}</title><style>{_STYLE}</style>",
@@ -110,5 +129,10 @@ def _share(value: float | None) -> str:
 
 def _figure(figure: Figure) -> str:
     images = "".join(f'<img src="{uri}" alt="{escape(figure.title)}">' for uri in figure.images)
-    words = escape(figure.title) + (f"<br>{escape(figure.caption)}" if figure.caption else "")
-    return f"<figure>{images}<figcaption>{words}</figcaption></figure>"
+    text = escape(figure.title) + (f"<br>{escape(figure.caption)}" if figure.caption else "")
+    return f"<figure>{images}<figcaption>{text}</figcaption></figure>"
+
+
+if __name__ == "__main__":  # prints what docs/evaluation.md must contain
+    print(measures_markdown())
+    print(weights_markdown(), end="")

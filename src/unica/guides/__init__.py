@@ -1,8 +1,8 @@
-"""Guides: functions from the present estimate of the clean picture to another one (`unica.diffusion.Guide`)."""
+"""Guides: functions from the current estimate of the clean picture to another one (`unica.diffusion.Guide`)."""
 
 from unica.guides.mirror import Mirror
-from unica.guides.reference import Known, LowPass
+from unica.guides.reference import LowPass, kept_at
 from unica.guides.region import Placed, Places
-from unica.guides.score import Ascent, Score
+from unica.guides.score import Ascent, Held, Score, Scored, Steered
 
-__all__ = ["Ascent", "Known", "LowPass", "Mirror", "Placed", "Places", "Score"]
+__all__ = ["Ascent", "Held", "LowPass", "Mirror", "Placed", "Places", "Score", "Scored", "Steered", "kept_at"]

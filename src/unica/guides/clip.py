@@ -1,9 +1,10 @@
-"""How well a picture fits a text, by CLIP (Radford et al., ICML 2021): a `Score` to climb. The only place that knows
-transformers, which is the extra `text`, and takes seconds to import."""
+"""A score of how well a picture fits a text, by CLIP (Radford et al., ICML 2021).
+
+No other file uses transformers, which is the extra `text` and takes seconds to import.
+"""
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,26 +18,27 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from unica.errors import UnicaError
+from unica.errors import UnicaError, reason, short
 from unica.guides.score import Score
 from unica.guides.views import views as views_of
+from unica.prompts import Prompt
 
 DEFAULT = "openai/clip-vit-base-patch32"
-MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # OpenAI's, of RGB
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # of RGB, in OpenAI's models
 
-_FILES = (  # a folder has one of each
+_FILES = (  # a model's folder has at least one file of each row
     ("config.json",),
     ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"),
     ("tokenizer.json", "vocab.json"),
 )
 _OPTIONAL = ("preprocessor_config.json", "processor_config.json")
 
-GENERAL = (  # Text2LIVE's
+GENERAL = (  # from Text2LIVE
     *("photo of {}.", "high quality photo of {}.", "a photo of {}.", "the photo of {}."),
     *("image of {}.", "an image of {}.", "high quality image of {}.", "a high quality image of {}."),
     *("the {}.", "a {}.", "{}.", "{}", "{}!", "{}..."),
 )
-REGION = (  # SinDDM's supplement, E.2: a region that is enlarged for CLIP is blurry
+REGION = (  # SinDDM's supplement, E.2: these name blur, because a small region is enlarged for CLIP
     *("photo of {}.", "low quality photo of {}.", "low resolution photo of {}.", "low-res photo of {}."),
     *("blurry photo of {}.", "pixelated photo of {}.", "a photo of {}.", "the photo of {}."),
     *("image of {}.", "an image of {}.", "low quality image of {}.", "a low quality image of {}."),
@@ -47,22 +49,8 @@ REGION = (  # SinDDM's supplement, E.2: a region that is enlarged for CLIP is bl
 
 
 @dataclass(frozen=True)
-class Prompt:
-    """A text, and how much it counts among others; a negative weight pushes away from it."""
-
-    text: str
-    weight: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not self.text.strip():
-            raise UnicaError("a prompt is empty: say in words what the picture should show")
-        if not math.isfinite(self.weight):
-            raise UnicaError(f'the weight of "{_short(self.text)}" must be a number, not {self.weight}')
-
-
-@dataclass(frozen=True)
 class Clip:
-    """Unit vectors of pictures and of texts; the more alike they are, the better they fit."""
+    """A CLIP model. It turns pictures and texts into unit vectors; the larger their product, the better they fit."""
 
     network: Any  # transformers' CLIPModel
     tokenizer: Any
@@ -75,15 +63,16 @@ class Clip:
 
     @property
     def limit(self) -> int:
-        """Tokens of a text, with the two that begin and end it."""
+        """The most tokens of a text, counting the two that begin and end it."""
         return self.network.config.text_config.max_position_embeddings
 
     def see(self, pictures: Float[Tensor, "b 3 side side"]) -> Float[Tensor, "b d"]:
-        """Of pictures in [0, 1] that have the right size."""
+        """The vectors of pictures in [0, 1] that are side x side."""
         return _unit(self.network.get_image_features(pixel_values=(pictures - self.mean) / self.std))
 
     @torch.no_grad()
     def read(self, texts: Sequence[str]) -> Float[Tensor, "b d"]:
+        """The vectors of texts."""
         tokens = self.tokenizer(list(texts), padding=True, return_tensors="pt").to(self.mean.device)
         return _unit(self.network.get_text_features(tokens["input_ids"], tokens["attention_mask"]))
 
@@ -95,18 +84,18 @@ class Clip:
         seeds: Sequence[int] = (0,),
         together: int = 64,
     ) -> Score:
-        """SinDDM's negative loss (§3.3) but for a constant: the cosine of picture and text, averaged over views and
-        templates; of several prompts, the mean weighted by w / sum |w|.
+        """The cosine of picture and text, averaged over views and templates.
 
-        Every call draws new views of each picture, by its own seed: make a fresh score for each run. No more than
-        `together` views are held for the gradient; of more, all are looked at twice.
+        Up to a constant this is SinDDM's negative loss (§3.3). Several prompts are averaged with weights w / sum |w|.
+        Every call draws new views of each picture, by that picture's seed: make a fresh score for each run. For the
+        gradient at most `together` views are in memory; if there are more, all are computed twice.
         """
         total = sum(abs(prompt.weight) for prompt in prompts)
         if not prompts:
             raise UnicaError("there is no prompt: say in words what the picture should show")
         if total == 0:
-            raise UnicaError("all prompts have weight 0: give one of them another")
-        # cosines are products of unit vectors: the mean of texts can be taken before the product
+            raise UnicaError("all prompts have the weight 0: give at least one of them another weight")
+        # Cosines are products of unit vectors, so texts can be averaged before the product.
         aim = torch.stack([prompt.weight / total * self._embed(prompt, templates) for prompt in prompts]).sum(0)
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
@@ -121,31 +110,31 @@ class Clip:
         return score
 
     def _embed(self, prompt: Prompt, templates: Sequence[str]) -> Float[Tensor, " d"]:
-        """The mean over templates."""
+        """The mean vector of a prompt over the templates."""
         texts = [template.format(prompt.text) for template in templates]
         longest = max(len(ids) for ids in self.tokenizer(texts, verbose=False)["input_ids"])
         if longest > self.limit:
             raise UnicaError(
-                f'"{_short(prompt.text)}" makes up to {longest} tokens with what is put around it, and this CLIP reads'
-                f" no more than {self.limit}: say it in fewer words"
+                f'"{short(prompt.text)}" has up to {longest} tokens with the templates around it, and this CLIP model'
+                f" reads at most {self.limit}: use fewer words"
             )
         return self.read(texts).mean(0)
 
 
 def load(name: str = DEFAULT, device: torch.device | str = "cpu") -> Clip:
-    """Any `CLIPModel`, from a folder or by its name on the Hugging Face hub: frozen, in float32."""
+    """A CLIP model from a folder, or by its name on the Hugging Face hub: frozen, in float32."""
     here = Path(name).is_dir()
     if not here and (Path(name).exists() or not re.fullmatch(r"(\w[\w.-]*/)?\w[\w.-]*", name)):
-        raise UnicaError(f"{name} is no folder, and no name on the Hugging Face hub either, as {DEFAULT} is")
-    lacking = [files[0] for files in _FILES if here and not any((Path(name) / file).is_file() for file in files)]
-    if lacking:
-        raise UnicaError(f"{name} is not a CLIP model's folder: it has no {', no '.join(lacking)}; {_mend()}")
+        raise UnicaError(f"{name} is no folder, and not a name on the Hugging Face hub such as {DEFAULT}")
+    missing = [files[0] for files in _FILES if here and not any((Path(name) / file).is_file() for file in files)]
+    if missing:
+        raise UnicaError(f"{name} is not a CLIP model's folder: it has no {', no '.join(missing)}; {_remedy()}")
     config_of, network_of, tokenizer_of, images_of = _classes()
     try:
         with _quiet():
             config = config_of.from_pretrained(name, local_files_only=here)
             if config.model_type != "clip":
-                raise UnicaError(f"{name} is not a CLIP model, but one of the type {config.model_type}: try {DEFAULT}")
+                raise UnicaError(f"{name} is not a CLIP model, but of the type {config.model_type}: try {DEFAULT}")
             network, report = network_of.from_pretrained(
                 name, config=config, local_files_only=here, ignore_mismatched_sizes=True, output_loading_info=True
             )
@@ -153,15 +142,14 @@ def load(name: str = DEFAULT, device: torch.device | str = "cpu") -> Clip:
             numbers = _normalisation(images_of, name, here)
     except UnicaError:
         raise
-    except Exception as error:  # transformers, the hub's library and what carries its requests each raise their own
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:")
+    except Exception as error:  # transformers, the hub's library and its transport each raise their own kinds
         if here:
-            raise UnicaError(f"{name} holds a CLIP model that cannot be read ({reason}); {_mend()}") from None
+            raise UnicaError(f"{name} holds a CLIP model that cannot be read ({reason(error)}); {_remedy()}") from None
         raise UnicaError(
-            f"{name} is no folder here and cannot be had from the Hugging Face hub ({reason}); {_mend(name)}"
+            f"{name} is no folder here, and the Hugging Face hub did not deliver it ({reason(error)}); {_remedy(name)}"
         ) from None
     if report["missing_keys"] or report["mismatched_keys"] or len(tokenizer) > config.text_config.vocab_size:
-        raise UnicaError(f"{name} is damaged: its weights or its tokenizer are not those of the model its config names")
+        raise UnicaError(f"{name} is damaged: its weights or its tokenizer do not fit its config")
     mean, std = (torch.tensor(values, device=device).view(3, 1, 1) for values in numbers)
     return Clip(network.float().eval().requires_grad_(False).to(device), tokenizer, mean, std)
 
@@ -169,25 +157,25 @@ def load(name: str = DEFAULT, device: torch.device | str = "cpu") -> Clip:
 def _classes() -> tuple[Any, Any, Any, Any]:
     try:
         from transformers import AutoConfig, AutoTokenizer, CLIPModel, ImageProcessingMixin
-    except Exception as error:  # one that does not fit torch raises all sorts of things
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    except Exception as error:  # a version that does not fit torch raises many kinds
         raise UnicaError(
-            f"a text needs transformers, which does not import here ({reason}): pip install 'unica[text]'"
+            f"text guidance needs transformers, which cannot be imported ({type(error).__name__}: {reason(error)}):"
+            " pip install 'unica[text]'"
         ) from None
     return AutoConfig, CLIPModel, AutoTokenizer, ImageProcessingMixin
 
 
 def _normalisation(images_of: Any, name: str, here: bool) -> tuple[Sequence[float], Sequence[float]]:
-    """Mean and deviation of the pictures that the model was trained on: OpenAI's, where no file tells them."""
+    """Mean and standard deviation of the model's training pictures; OpenAI's, if no file has them."""
     if here and not any((Path(name) / file).is_file() for file in _OPTIONAL):
         return MEAN, STD
-    said, _ = images_of.get_image_processor_dict(name, local_files_only=here)
-    return said.get("image_mean") or MEAN, said.get("image_std") or STD
+    found, _ = images_of.get_image_processor_dict(name, local_files_only=here)
+    return found.get("image_mean") or MEAN, found.get("image_std") or STD
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without transformers' progress bars and warnings, which are as they were afterwards."""
+    """Switch transformers' progress bars and warnings off, and back as they were."""
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -201,13 +189,10 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _mend(name: str = DEFAULT) -> str:
-    return f"download it where that works (hf download {name} --local-dir DIR) and name that folder (--clip DIR)"
+def _remedy(name: str = DEFAULT) -> str:
+    return f"download it on a machine that can (hf download {name} --local-dir DIR) and pass the folder (--clip DIR)"
 
 
 def _unit(features: Any) -> Float[Tensor, "b d"]:
-    return F.normalize(features if isinstance(features, Tensor) else features.pooler_output, dim=-1)  # or those of 5.0
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else text[:37] + "..."
+    """Normalised features. Since version 5, transformers wraps them in an object."""
+    return F.normalize(features if isinstance(features, Tensor) else features.pooler_output, dim=-1)

@@ -1,15 +1,16 @@
-"""A guide towards pictures that are their own mirror image."""
+"""A guide towards pictures that are symmetric."""
 
 from __future__ import annotations
 
 from jaxtyping import Float
 from torch import Tensor
 
-from unica.diffusion import Axes, Level
+from unica.diffusion import Level
+from unica.torus import Axes
 
 
 class Mirror:
-    """Along an axis, the first half of x0 takes the place of the second."""
+    """Replaces the second half of x0 along each axis by the mirrored first half."""
 
     def __init__(self, axes: Axes) -> None:
         self.dims = [dim for name, dim in (("x", -1), ("y", -2)) if name in axes]

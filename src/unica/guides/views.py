@@ -1,5 +1,7 @@
-"""What a classifier is shown of a picture: many views of it, differentiable, as in "Text2LIVE" (Bar-Tal et al., ECCV
-2022). A view is one homography: view -> tilt -> turn and shift -> flip -> crop -> picture."""
+"""Random views of a picture for a classifier, differentiable, as in "Text2LIVE" (Bar-Tal et al., ECCV 2022).
+
+A view is one homography: view -> tilt -> turn and shift -> flip -> crop -> picture.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,11 @@ from torch import Tensor
 
 from unica.image import resize
 
-CROP = 0.6  # of the short side, at the least
-REACH = 1.5  # how far crops are drawn from the middle, where 1 touches the edge: those beyond it are moved back to it
-TURN = 15.0  # degrees
-SHIFT = 0.1  # of a view's side
-TILT = 0.15  # the far side of a view that is tilted is up to 2 * TILT smaller
+CROP = 0.6  # the smallest crop, as a share of the short side
+REACH = 1.5  # crops are placed up to this far from the middle, where 1 touches the edge; then they are moved inside
+TURN = 15.0  # degrees, at most
+SHIFT = 0.1  # at most, as a share of a view's side
+TILT = 0.15  # the far side of a tilted view is up to 2 * TILT smaller
 
 
 def views(
@@ -24,13 +26,13 @@ def views(
 ) -> Float[Tensor, "views 3 side side"]:
     """`count` square views of each picture, those of the first picture first.
 
-    The first is the whole picture, squeezed to a square: nothing of a wide canvas is out of sight, as it would be in
-    CLIP's centre crop. The others are square cut-outs that keep proportions. Each picture has its own generator (of the
-    CPU), so its views do not depend on the others. Gray is shown as RGB; transparency, a channel more, is not shown.
+    The first view is the whole picture, squeezed to a square. So all of a wide canvas is seen, unlike in CLIP's centre
+    crop. The others are square cut-outs that keep proportions. Each picture has its own generator (of the CPU), so its
+    views do not depend on the others. Gray is shown as RGB. Transparency, a further channel, is not shown.
 
-    Pictures with a short side above `side` are shrunk to it, antialiased, before they are warped: a cut-out then takes
-    steps of less than 1.5 pixels, and as bilinear weights reach one pixel, none is stepped over. What is held are
-    one shrunk picture and, for each view, its colours and where they are from.
+    Pictures whose short side is larger than `side` are first shrunk to it, antialiased. A cut-out then samples them in
+    steps of less than 1.5 pixels, and bilinear weights reach one pixel to each side, so no pixel is skipped. Memory
+    holds one shrunk picture and, for each view, its colours and sampling positions.
     """
     colours = pictures[:, :3] if pictures.shape[1] >= 3 else pictures[:, :1].expand(-1, 3, -1, -1)
     whole = resize(colours, (side, side), "bilinear")[:, None]
@@ -46,7 +48,7 @@ def views(
 def warp(
     pictures: Float[Tensor, "b c h w"], maps: Float[Tensor, "b n 3 3"], side: int
 ) -> Float[Tensor, "b n c side side"]:
-    """What n homographies show of each picture; both are [-1, 1] squares, and a picture goes on mirrored beyond it."""
+    """Each picture through n homographies of the square [-1, 1]. Beyond its edge a picture is mirrored."""
     centres = (torch.arange(side, device=maps.device) * 2 + 1) / side - 1
     y, x = torch.meshgrid(centres, centres, indexing="ij")
     points = torch.stack([x, y, torch.ones_like(x)], -1).flatten(0, 1)
@@ -57,10 +59,10 @@ def warp(
 
 
 def cutouts(count: int, aspect: float, random: torch.Generator) -> Float[Tensor, "count 3 3"]:
-    """Random maps from views into a picture of an aspect (height over width), in Text2LIVE's ranges.
+    """Random maps from views into a picture of this aspect (height over width), in Text2LIVE's ranges.
 
-    Its colour jitter is left out; its perspective, of corners that move, is here a plane that is tilted; and a third of
-    the crops lies at each pair of edges, which would else be seen least.
+    Three things differ: there is no colour jitter; perspective tilts a plane instead of moving its corners; and a third
+    of the crops touches an edge along each axis, because edges would be seen least otherwise.
     """
     unit, flipped, *signed = torch.rand(count, 9, generator=random).unbind(-1)
     x, y, angle, right, down, *tilts = (2 * u - 1 for u in signed)
@@ -74,7 +76,7 @@ def cutouts(count: int, aspect: float, random: torch.Generator) -> Float[Tensor,
     cos, sin = torch.cos(torch.deg2rad(TURN * angle)), torch.sin(torch.deg2rad(TURN * angle))
     turn = _matrix([[cos, -sin, 2 * SHIFT * right], [sin, cos, 2 * SHIFT * down], [zero, zero, one]])
     p, q = (TILT * u for u in tilts)
-    near = one - p.abs() - q.abs()  # the depth of the nearest corner, which stays where it is
+    near = one - p.abs() - q.abs()  # the depth of the nearest corner, which does not move
     tilt = _matrix([[near, zero, zero], [zero, near, zero], [p, q, one]])
     return crop @ flip @ turn @ tilt
 

@@ -1,11 +1,15 @@
-"""How good are pictures drawn from one image? Functions from tensors to a number.
+"""Measures of pictures that were made from one image.
 
-Images are `Float[Tensor, "b c h w"]` in [-1, 1]; a gray image (c = 1) counts as three equal channels where a
-network looks at it. Weights are read from a path.
+Each module has functions from tensors to a number, and declares the measures that use them (see `base.py`). A new
+module is found by itself. The imports below are shortcuts to functions; a new measure needs none.
+
+Images are `Float[Tensor, "b c h w"]` in [-1, 1]. Where a network looks at a gray image (c = 1), it sees three equal
+channels.
 """
 
+from unica.metrics.base import Measure, Need, Network, Sample, SampleSet, Source, measure, measures
 from unica.metrics.copies import Copies, copies, repetition
-from unica.metrics.diversity import pixel_diversity, sharpness
+from unica.metrics.diversity import pixel_diversity
 from unica.metrics.frechet import (
     Gaussian,
     InceptionStem,
@@ -15,10 +19,11 @@ from unica.metrics.frechet import (
     single_image_frechet,
 )
 from unica.metrics.inception import Inception, sifid
-from unica.metrics.iqa import judge
+from unica.metrics.iqa import pyiqa_metric
 from unica.metrics.lpips import Lpips
 from unica.metrics.niqe import niqe
 from unica.metrics.patches import mean_patch_distance, nearest_patch_distances, patch_distance
+from unica.metrics.sharpness import sharpness
 from unica.metrics.wasserstein import sliced_wasserstein
 
 __all__ = [
@@ -27,16 +32,24 @@ __all__ = [
     "Inception",
     "InceptionStem",
     "Lpips",
+    "Measure",
+    "Need",
+    "Network",
+    "Sample",
+    "SampleSet",
+    "Source",
     "copies",
     "frechet_distance",
     "frechet_features",
     "frechet_of_features",
-    "judge",
     "mean_patch_distance",
+    "measure",
+    "measures",
     "nearest_patch_distances",
     "niqe",
     "patch_distance",
     "pixel_diversity",
+    "pyiqa_metric",
     "repetition",
     "sharpness",
     "sifid",

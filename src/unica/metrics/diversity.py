@@ -1,4 +1,4 @@
-"""Statistics of pixels, relative to the source: how much samples vary, and how crisp they are."""
+"""How much the pixels of samples vary."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from unica.metrics.base import ONE_SIZE, SampleSet, at_least, measure
 
-class Spread:
-    """The mean and the squared deviations from it of tensors that come one at a time (Welford 1962)."""
+
+class RunningVariance:
+    """Mean and variance of tensors that come one at a time (Welford 1962)."""
 
     def __init__(self) -> None:
         self.count = 0
         self.mean: Tensor | float = 0.0
-        self.squares: Tensor | float = 0.0
+        self.squares: Tensor | float = 0.0  # sum of squared deviations from the mean
 
     def add(self, x: Tensor) -> None:
         self.count += 1
@@ -24,32 +26,30 @@ class Spread:
         self.squares = self.squares + off * (x - self.mean)
 
     def variance(self, correction: int) -> Tensor:
+        """The sum of squared deviations over (count - correction)."""
         return torch.as_tensor(self.squares) / (self.count - correction)
 
 
 def pixel_diversity(samples: Iterable[Float[Tensor, "b c h w"]], source: Float[Tensor, "1 c y x"]) -> float:
-    """std over samples of each gray pixel, averaged over pixels, over the std of the source's gray pixels.
+    """Standard deviation over samples of each gray pixel, averaged over pixels, over that of the source's gray pixels.
 
     "SinGAN" (Shaham et al., ICCV 2019), Sec. 3.1. Both are population deviations (divided by n).
     """
-    spread = Spread()
+    running = RunningVariance()
     for batch in samples:
-        for gray in _gray(batch):
-            spread.add(gray)
-    return (spread.variance(0).sqrt().mean() / _gray(source).std(correction=0)).item()
+        for gray in batch.mean(dim=1):
+            running.add(gray)
+    return (running.variance(0).sqrt().mean() / source.mean(dim=1).std(correction=0)).item()
 
 
-def sharpness(output: Float[Tensor, "b c h w"], source: Float[Tensor, "1 c y x"]) -> float:
-    """Mean gradient magnitude over the source's: below 1 is blurred, above 1 is noisy."""
-    return (_mean_gradient(output) / _mean_gradient(source)).item()
-
-
-def _gray(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b h w"]:
-    return images.mean(dim=1)
-
-
-def _mean_gradient(images: Float[Tensor, "b c h w"]) -> Float[Tensor, ""]:
-    gray = _gray(images)
-    down = gray[:, 1:, :-1] - gray[:, :-1, :-1]
-    right = gray[:, :-1, 1:] - gray[:, :-1, :-1]
-    return torch.hypot(down, right).mean()
+@measure(
+    "pixel_diversity",
+    "diversity",
+    "higher",
+    "pixel diversity (SinGAN)",
+    "standard deviation over samples of each gray pixel, averaged over pixels, over that of the source's gray pixels",
+    of="set",
+    needs=(at_least(2), ONE_SIZE),
+)
+def _pixel_diversity(samples: SampleSet) -> float:
+    return pixel_diversity(samples.images, samples.source.pixels)

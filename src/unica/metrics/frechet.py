@@ -1,4 +1,4 @@
-"""The Fréchet distance between the feature distributions *inside* two images, as in SIFID.
+"""The Fréchet distance between the features inside two images, as in SIFID.
 
 Each position of the feature map is one sample of a Gaussian ("SinGAN", Shaham et al., ICCV 2019, Sec. 3.2).
 """
@@ -13,6 +13,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from unica.metrics.base import Network, Sample, Source, measure
+from unica.weights import Weight, find
+
+STEM = Weight(
+    "inception_stem_relative.pt",
+    None,
+    "c4a4dab4ef4255b855f0ef15fdc9084e3b733b1486461f8dd6adfeabbb79a82c",
+    "MIT",
+)
+
 
 class Gaussian(NamedTuple):
     mean: Float[Tensor, " d"]
@@ -22,9 +32,9 @@ class Gaussian(NamedTuple):
 class InceptionStem(nn.Sequential):
     """InceptionV3 up to its first pooling: Conv2d_1a (stride 2), 2a and 2b, with their batch norms folded in.
 
-    Takes images in [0, 1] as they are: the batch norms' running statistics agree with those of photographs in
-    [0, 1], and not in [-1, 1]. `weights` has, for each convolution, weight, stride, padding and the mean,
-    var, beta and eps of its batch norm (there is no gamma).
+    Images are in [0, 1]: the running statistics of the batch norms fit photographs in [0, 1], not in [-1, 1].
+    `weights` has, for each convolution, weight, stride, padding and the mean, var, beta and eps of its batch norm
+    (there is no gamma).
     """
 
     def __init__(self, weights: Sequence[Mapping[str, Any]]) -> None:
@@ -48,7 +58,7 @@ def _folded(
 
 @torch.no_grad()
 def frechet_features(image: Float[Tensor, "b c h w"], stem: nn.Module) -> Gaussian:
-    """The Gaussian fit to the feature vectors at all positions; `stem` gets three channels in [0, 1]."""
+    """The Gaussian that fits the feature vectors of all positions. `stem` gets three channels in [0, 1]."""
     features = stem((image.expand(-1, 3, -1, -1) + 1) / 2).movedim(1, -1).flatten(0, -2).double()
     return Gaussian(features.mean(dim=0), features.T.cov())
 
@@ -58,7 +68,7 @@ def frechet_distance(
 ) -> float:
     """|μ₁ − μ₂|² + tr(C₁ + C₂ − 2 (C₁C₂)^½), the squared 2-Wasserstein distance of two Gaussians, in float64.
 
-    tr (C₁C₂)^½ = tr (√C₁ C₂ √C₁)^½ is the sum of the singular values of √C₁ √C₂, which needs no root of an
+    tr (C₁C₂)^½ = tr (√C₁ C₂ √C₁)^½ is the sum of the singular values of √C₁ √C₂. This form takes no root of an
     eigenvalue that rounding has made negative.
     """
     mu1, cov1, mu2, cov2 = (x.double() for x in (mu1, cov1, mu2, cov2))
@@ -68,10 +78,10 @@ def frechet_distance(
 
 
 def frechet_of_features(ours: Float[Tensor, "n d"], theirs: Float[Tensor, "m d"]) -> float:
-    """The Fréchet distance of the Gaussians fit to two sets of features.
+    """The Fréchet distance of the Gaussians that fit two sets of features.
 
-    With A, B the centred features over √(n − 1), C₁ = AᵀA and C₂ = BᵀB, the cross term tr (C₁C₂)^½ is the sum of the
-    singular values of ABᵀ: small where there are fewer features than dimensions.
+    Let A and B be the centred features over √(n − 1), so that C₁ = AᵀA and C₂ = BᵀB. Then the cross term tr (C₁C₂)^½
+    is the sum of the singular values of ABᵀ. That matrix is small where there are fewer features than dimensions.
     """
     if min(len(ours), len(theirs)) > ours.shape[1]:
         fits = (Gaussian(x.mean(dim=0), x.T.cov()) for x in (ours.double(), theirs.double()))
@@ -84,7 +94,29 @@ def frechet_of_features(ours: Float[Tensor, "n d"], theirs: Float[Tensor, "m d"]
 
 
 def single_image_frechet(output: Float[Tensor, "b c h w"], source: Float[Tensor, "k d y x"], stem: nn.Module) -> float:
+    """The Fréchet distance between the features of two images."""
     return frechet_distance(*frechet_features(output, stem), *frechet_features(source, stem))
+
+
+def _load(folder: Path | None) -> InceptionStem:
+    return InceptionStem.load(find(STEM, folder))
+
+
+@measure(
+    "frechet_stem",
+    "fidelity",
+    "lower",
+    "Fréchet of a stem (relative)",
+    "Fréchet distance as in SIFID, on a small copy of Inception's first three convolutions;"
+    " compare it only with other values of this protocol",
+    network=Network(_load, (STEM,)),
+)
+def _frechet_stem(sample: Sample, stem: nn.Module) -> float:
+    return frechet_distance(*frechet_features(sample.pixels, stem), *sample.source.once(_source_features, stem))
+
+
+def _source_features(source: Source, stem: nn.Module) -> Gaussian:
+    return frechet_features(source.pixels, stem)
 
 
 def _root(cov: Float[Tensor, "d d"]) -> Float[Tensor, "d d"]:

@@ -1,7 +1,7 @@
 """The InceptionV3 of FID, without torchvision, and SIFID on four of its layers.
 
-The network is the TensorFlow one of 2015 that Heusel et al. (2017) took, in the weights of pytorch-fid, whose names its
-modules bear: averages leave the padding out, and the last block's pool takes the maximum.
+The network is the TensorFlow one of 2015 that Heusel et al. (2017) used. Weights and names of modules are those of
+pytorch-fid. Averages leave the padding out, and the pool of the last block takes the maximum.
 """
 
 from __future__ import annotations
@@ -15,10 +15,18 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from unica.metrics.base import Network, Sample, Source, every_side, measure
 from unica.metrics.frechet import frechet_of_features
+from unica.weights import Weight, find
 
-LAYERS = {64: "first pooling", 192: "second pooling", 768: "Mixed_6e", 2048: "Mixed_7c"}
-SMALLEST = 75  # pixels a side that leave something of the last layer
+WEIGHT = Weight(
+    "pt_inception-2015-12-05-6726825d.pth",
+    "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
+    "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+    "Apache-2.0",
+)
+LAYERS = {64: "after the first pooling", 192: "after the second pooling", 768: "after Mixed_6e", 2048: "after Mixed_7c"}
+SMALLEST = 75  # pixels a side; below, nothing is left of the last layer
 
 Kernel = tuple[int, int]
 Pool = Callable[[Tensor], Tensor]
@@ -55,7 +63,7 @@ class _Conv(nn.Module):
 
 
 class _Mixed(nn.Module):
-    """Branches side by side: chains of convolutions, of which the last may be a fork (`a` and `b`), and a pooling."""
+    """Parallel branches: chains of convolutions (the last may fork into `a` and `b`), and a pooling."""
 
     def __init__(self, channels: int, branches: Mapping[str, list[_Step | tuple[_Step, _Step]]], pool: Pool) -> None:
         super().__init__()
@@ -161,7 +169,7 @@ class Inception(nn.Module):
         return network
 
     def forward(self, image: Float[Tensor, "b c h w"]) -> dict[int, Float[Tensor, "b _ _ _"]]:
-        """The layers by their number of channels, of a picture in [-1, 1] at its own size."""
+        """The features of a picture in [-1, 1] at its own size, by the number of channels of their layer."""
         if min(image.shape[-2:]) < SMALLEST:
             raise ValueError(f"Inception needs {SMALLEST} pixels a side, not {image.shape[-1]}x{image.shape[-2]}")
         x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(image.expand(-1, 3, -1, -1))))
@@ -175,15 +183,53 @@ class Inception(nn.Module):
 
 @torch.no_grad()
 def sifid(output: Float[Tensor, "1 c h w"], source: Float[Tensor, "1 k y x"], network: nn.Module) -> dict[int, float]:
-    """Single-image FID ("SinGAN", Shaham et al., ICCV 2019, Sec. 3.2), for each layer by its number of channels.
+    """Single-image FID ("SinGAN", Shaham et al., ICCV 2019, Sec. 3.2), by the number of channels of the layer.
 
-    The Fréchet distance between the features at all positions of the two pictures, unscaled and not resized. 64 and 192
-    are the outputs of the first and second pooling. SinGAN's paper and script take what goes *into* a pooling: the
-    second in the paper, the first or (in another version) the second in the script, which also has torchvision's
-    weights. So published numbers compare with each other, not with these.
+    It is the Fréchet distance between the features at all positions of the two pictures. Pictures are not resized.
+    The layers 64 and 192 are the outputs of the first and second pooling. SinGAN uses the inputs of a pooling: its
+    paper of the second, its script of the first or (in another version) of the second, with torchvision's weights. So
+    published numbers can be compared with each other, but not with these.
     """
-    ours, theirs = network(output), network(source)
+    return _distances(network(output), network(source))
+
+
+def _distances(ours: Mapping[int, Tensor], theirs: Mapping[int, Tensor]) -> dict[int, float]:
     return {
         channels: frechet_of_features(*(maps[channels].movedim(1, -1).flatten(0, -2) for maps in (ours, theirs)))
         for channels in LAYERS
     }
+
+
+@torch.no_grad()
+def _sifids(sample: Sample, network: nn.Module) -> dict[int, float]:
+    return _distances(network(sample.pixels), sample.source.once(_source_layers, network))
+
+
+@torch.no_grad()
+def _source_layers(source: Source, network: nn.Module) -> dict[int, Tensor]:
+    return network(source.pixels)
+
+
+def _load(folder: Path | None) -> Inception:
+    return Inception.load(find(WEIGHT, folder))
+
+
+def _declare(channels: int, network: Network) -> None:
+    @measure(
+        f"sifid_{channels}",
+        "fidelity",
+        "lower",
+        f"SIFID, {channels} channels",
+        f"Fréchet distance between the Inception features of all positions, {LAYERS[channels]}; needs sides of at"
+        f" least {SMALLEST} pixels",
+        network=network,
+        needs=(every_side(SMALLEST),),
+        outliers=True,
+    )
+    def distance(sample: Sample, loaded: nn.Module) -> float:
+        return sample.once(_sifids, loaded)[channels]
+
+
+INCEPTION = Network(_load, (WEIGHT,))
+for _channels in LAYERS:
+    _declare(_channels, INCEPTION)

@@ -1,9 +1,9 @@
 """NIQE: how far the local statistics of one picture are from those of pristine photographs. Lower is better.
 
 "Making a 'Completely Blind' Image Quality Analyzer" (Mittal, Soundararajan and Bovik, IEEE Signal Processing
-Letters 2013), step by step as in the authors' MATLAB release and with their pristine model, which BasicSR
-distributes (Apache-2.0, `data/LICENSE.niqe`). The one difference is the gray picture, which is the luma of
-`rgb2ycbcr` and not of `rgb2gray`, as is usual in restoration.
+Letters 2013). Every step is that of the authors' MATLAB release. The pristine model is theirs, too, as BasicSR
+distributes it (Apache-2.0, `data/LICENSE.niqe`). One thing differs: the gray picture is the luma of `rgb2ycbcr`, not of
+`rgb2gray`, as is usual in restoration.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from unica.metrics.base import Sample, measure, sample_side
 from unica.metrics.frechet import Gaussian
 
 BLOCK = 96
@@ -25,7 +26,7 @@ LUMA = (65481, 128553, 24966)  # of red, green and blue in 0..255, in 255 000ths
 HALVING = (-3, -9, 29, 111, 111, 29, -9, -3)  # in 256ths: Keys' cubic with a = -½ at ±¼, ±¾, ±1¼ and ±1¾
 NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
 SHAPES = torch.arange(200, 10001, dtype=torch.float64) / 1000
-ROUNDING = 1e-9  # of a coefficient that is zero but for its arithmetic
+ROUNDING = 1e-9  # smaller coefficients are rounding errors, and count as zero
 
 
 class Pristine(NamedTuple):
@@ -54,9 +55,9 @@ def pristine() -> Pristine:
 def niqe(image: Float[Tensor, "1 c h w"]) -> float:
     """√((μ − ν)ᵀ ((C + D) / 2)⁺ (μ − ν)): from the Gaussian of the features of 96x96 blocks to the pristine one.
 
-    In float64, of 8-bit values. Pixels beyond the last whole block are not seen. A feature that a block is too
-    flat to have does not count in μ, nor that block in C. Where MATLAB would give NaN or worse, this does not:
-    C is zero of fewer than two blocks, and a feature that no block has is zero.
+    Computed in float64 from 8-bit values. Pixels beyond the last whole block are ignored. A flat block lacks some
+    features: μ ignores these features of it, and C ignores the block. The result is always a number, also where
+    MATLAB gives NaN: C is zero if there are fewer than two blocks, and a feature that no block has is zero.
     """
     if min(image.shape[-2:]) < BLOCK:
         raise ValueError(f"no {BLOCK}x{BLOCK} block fits in {image.shape[-1]}x{image.shape[-2]} pixels")
@@ -71,15 +72,28 @@ def niqe(image: Float[Tensor, "1 c h w"]) -> float:
     return square.clamp(min=0).sqrt().item()
 
 
+@measure(
+    "niqe",
+    "quality",
+    "lower",
+    "NIQE",
+    f"as the authors' MATLAB release computes it; needs sides of at least {BLOCK} pixels",
+    needs=(sample_side(BLOCK),),
+    captioned=True,
+)
+def _niqe(sample: Sample) -> float:
+    return niqe(sample.pixels)
+
+
 def luma(image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 h w"]:
-    """Y in 16..235, of 8-bit values and itself rounded to one: in whole numbers, so that halves go up."""
+    """Y in 16..235 of the 8-bit values, rounded to a whole number. Integer arithmetic, so that halves round up."""
     values = (image.cpu().double().expand(-1, 3, -1, -1) * 127.5 + 127.5).round().clamp(0, 255)
     weighted = torch.einsum("bchw,c->bhw", values, values.new_tensor(LUMA))[:, None]
     return ((weighted + 127500) / 255000).floor() + 16
 
 
 def halved(images: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 y x"]:
-    """`imresize(images, 0.5)` of even sides: antialiased cubic, the picture mirrored at its borders."""
+    """MATLAB's `imresize(images, 0.5)` for even sides: antialiased cubic, mirrored at the borders."""
     return _halved_width(_halved_width(images).mT).mT
 
 
@@ -89,7 +103,7 @@ def _halved_width(images: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 h x"]:
 
 
 def normalized(images: Float[Tensor, "b 1 h w"], window: Float[Tensor, "p p"]) -> Float[Tensor, "b 1 h w"]:
-    """(x − μ) / (σ + 1), with the local mean and deviation under the window: exactly 0 where it should be."""
+    """(x − μ) / (σ + 1), with the mean and standard deviation under the window; exactly 0 on flat ground."""
     padded = F.pad(images, [len(window) // 2] * 4, mode="replicate")
     mean, square = (F.conv2d(x, window[None, None]) for x in (padded, padded.square()))
     coefficients = (images - mean) / ((square - mean.square()).abs().sqrt() + 1)
@@ -97,7 +111,8 @@ def normalized(images: Float[Tensor, "b 1 h w"], window: Float[Tensor, "p p"]) -
 
 
 def block_features(blocks: Float[Tensor, "n p p"]) -> Float[Tensor, "n 18"]:
-    """Shape and mean scale of the coefficients; shape, mean and both scales of their products with a neighbour."""
+    """18 features of each block: shape and mean scale of its coefficients; and of their products with each of four
+    neighbours, shape, mean and both scales."""
     shape, left, right = fit_asymmetric(blocks.flatten(1))
     products = torch.stack([blocks * blocks.roll(shift, dims=(1, 2)) for shift in NEIGHBOURS], dim=1)
     shapes, lefts, rights = fit_asymmetric(products.flatten(2))
@@ -107,10 +122,10 @@ def block_features(blocks: Float[Tensor, "n p p"]) -> Float[Tensor, "n 18"]:
 
 
 def fit_asymmetric(x: Float[Tensor, "*n p"]) -> Asymmetric:
-    """By moments: the shape α whose (E|x|)² / E x² = Γ(2/α)² / (Γ(1/α) Γ(3/α)) is nearest to that of the samples.
+    """Fit by moments: the shape α whose Γ(2/α)² / (Γ(1/α) Γ(3/α)) is nearest to (E|x|)² / E x² of the samples.
 
-    "Multiscale skewed heavy tailed model for texture analysis" (Lasmar, Stitou and Berthoumieu, ICIP 2009). The
-    scales are NaN, and the shape the least, where no sample is below zero or none above.
+    "Multiscale skewed heavy tailed model for texture analysis" (Lasmar, Stitou and Berthoumieu, ICIP 2009). If no
+    sample is below zero, or none above, then the scales are NaN and the shape is the smallest.
     """
     square = x.square()
     left, right = ((square * side).sum(dim=-1).div(side.sum(dim=-1)).sqrt() for side in (x < 0, x > 0))

@@ -1,8 +1,8 @@
 """Distances between the patches of images, at several scales: is everything in one image also in the other?
 
-`patch_distance(output, source)` is faithfulness (nothing in the output that the source lacks),
-`patch_distance(source, output)` is coverage (nothing in the source that the output lacks): the two halves of
-"Summarizing Visual Data Using Bidirectional Similarity" (Simakov et al., CVPR 2008).
+`patch_distance(output, source)` is coherence: it is 0 if the source has every patch of the output.
+`patch_distance(source, output)` is completeness: it is 0 if the output has every patch of the source. They are the two
+halves of "Summarizing Visual Data Using Bidirectional Similarity" (Simakov et al., CVPR 2008).
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from unica.metrics.base import Sample, measure
+
 SCALES = (1.0, 0.5, 0.25)
+LIMIT = 1000  # patches of each picture and scale that coherence and completeness look at
 QUERIES, KEYS = 1024, 2048  # a block of the distance matrix: 8 MiB
-COORDINATES = 16  # principal ones, kept in a sketch of a patch
-SAMPLE = 32  # blocks that the principal coordinates are found from
-ROUNDING = 1e-5  # of the lower bound, relative to |q|²
+COORDINATES = 16  # principal coordinates that a sketch of a patch keeps
+SAMPLE = 32  # blocks that the principal coordinates are computed from
+ROUNDING = 1e-5  # error of the lower bound, relative to |q|²
 
 
 @torch.no_grad()
@@ -30,13 +33,14 @@ def nearest_patch_distances(
     limit: int | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Float[Tensor, " n"]]:
-    """For each scale, min_j √mean((q_i − s_j)²): the RMSE of `queries` patches to the nearest of `source`.
+    """For each scale, min_j √mean((q_i − s_j)²): the RMSE of each patch of `queries` to the nearest one of `source`.
 
-    All patches in reading order; or, with a `limit`, that many a scale, drawn with `generator` (by default a
-    fresh one of seed 0). A scale below 1 shrinks both images (bicubic, antialiased) and not the patches.
+    Without a `limit`, the patches are all, in reading order. With it, `generator` draws that many of each scale (the
+    default generator is a new one of seed 0). A scale below 1 shrinks both images (bicubic, antialiased); the patches
+    keep their size in pixels.
     """
     generator = generator or torch.Generator().manual_seed(0)
-    centre = source.mean(dim=(0, 2, 3), keepdim=True)  # smaller numbers, same distances
+    centre = source.mean(dim=(0, 2, 3), keepdim=True)  # same distances from smaller numbers, with less rounding
     distances = []
     for scale in scales:
         ours, theirs = (windows(shrink(image - centre, scale), patch) for image in (queries, source))
@@ -68,12 +72,33 @@ def mean_patch_distance(
     limit: int | None = None,
     generator: torch.Generator | None = None,
 ) -> float:
-    """Mean over patches of min_j √mean((q_i − s_j)²), averaged over the scales; at most `patch_distance`."""
+    """Mean over patches of min_j √mean((q_i − s_j)²), averaged over the scales. Never above `patch_distance`."""
     distances = nearest_patch_distances(queries, source, patch, scales, limit, generator)
     return torch.stack([d.mean() for d in distances]).mean().item()
 
 
+@measure(
+    "coherence",
+    "fidelity",
+    "lower",
+    "coherence: output in source",
+    f"RMSE of a 7x7 patch of the output to the nearest of the source: mean over {LIMIT:,} random patches (fixed seed),"
+    " then over the scales 1, 1/2 and 1/4",
+    captioned=True,
+)
+def _coherence(sample: Sample) -> float:
+    return mean_patch_distance(sample.pixels, sample.source.pixels, limit=LIMIT)
+
+
+@measure(
+    "completeness", "fidelity", "lower", "completeness: source in output", "the same from the source to the output"
+)
+def _completeness(sample: Sample) -> float:
+    return mean_patch_distance(sample.source.pixels, sample.pixels, limit=LIMIT)
+
+
 def shrink(images: Float[Tensor, "b c h w"], scale: float) -> Float[Tensor, "b c y x"]:
+    """The images at `scale` times their size (bicubic, antialiased)."""
     if scale == 1:
         return images
     size = [max(1, round(side * scale)) for side in images.shape[-2:]]
@@ -81,13 +106,14 @@ def shrink(images: Float[Tensor, "b c h w"], scale: float) -> Float[Tensor, "b c
 
 
 def windows(images: Float[Tensor, "b c h w"], size: int) -> Float[Tensor, "b y x c p p"]:
+    """Every patch of `size` pixels a side, as a view."""
     if min(images.shape[-2:]) < size:
         raise ValueError(f"no {size}x{size} patch fits in {images.shape[-1]}x{images.shape[-2]} pixels")
     return images.unfold(2, size, 1).unfold(3, size, 1).movedim(1, 3)
 
 
 def _bands(windows: Float[Tensor, "b y x c p p"]) -> list[Float[Tensor, "b _ x c p p"]]:
-    """Views of some KEYS patches each: unfolded all at once, a large picture fills the memory."""
+    """Views of about KEYS patches each. All patches of a large picture at once would fill the memory."""
     return list(windows.split(max(1, KEYS // (windows.shape[0] * windows.shape[2])), dim=1))
 
 
@@ -98,11 +124,12 @@ def _flat(band: Float[Tensor, "b _ x c p p"]) -> Float[Tensor, "m d"]:
 def _nearest(queries: Float[Tensor, "n d"], bands: Sequence[Float[Tensor, "b _ x c p p"]]) -> Float[Tensor, " n"]:
     """min_j mean((q_i − k_j)²) over the patches of all bands, one after another."""
     gram = torch.stack([keys.mT @ keys for keys in map(_flat, bands[:: max(1, len(bands) // SAMPLE)])]).sum(0)
-    basis = torch.linalg.eigh(gram).eigenvectors[:, -COORDINATES:]  # any basis is exact, this one is quick
+    basis = torch.linalg.eigh(gram).eigenvectors[
+        :, -COORDINATES:
+    ]  # the result is exact with any basis; this one is fast
     counts = [band[..., 0, 0, 0].numel() for band in bands]
-    sketches = queries.new_empty(sum(counts), basis.shape[1] + 1).split(
-        counts
-    )  # one allocation: many would leave holes
+    # One allocation: many small ones would fragment the memory.
+    sketches = queries.new_empty(sum(counts), basis.shape[1] + 1).split(counts)
     blocks = list(zip(bands, sketches, strict=True))
     for band, sketch in blocks:
         sketch.copy_(_sketch(_flat(band), basis))
@@ -111,9 +138,10 @@ def _nearest(queries: Float[Tensor, "n d"], bands: Sequence[Float[Tensor, "b _ x
 
 
 def _sketch(x: Float[Tensor, "n d"], basis: Float[Tensor, "d r"]) -> Float[Tensor, "n s"]:
-    """The coordinates along an orthonormal basis, and the length of the rest.
+    """The coordinates along an orthonormal basis, and the length of the remainder.
 
-    |q − k|² = |Bq − Bk|² + |rest q − rest k|² ≥ |Bq − Bk|² + (|rest q| − |rest k|)²: sketches are closer.
+    |q − k|² = |Bq − Bk|² + |rest q − rest k|² ≥ |Bq − Bk|² + (|rest q| − |rest k|)². So the distance of two sketches
+    is never larger than that of their patches.
     """
     along = x @ basis
     rest = _square_norm(x) - _square_norm(along)
@@ -125,8 +153,8 @@ def _search(
 ) -> Float[Tensor, " n"]:
     """min_j |q_i − k_j|² over blocks of (a band of keys, their sketch).
 
-    The sketches give each block a candidate and a lower bound. Only the blocks whose bound is below the best
-    candidate, a few in a hundred, are then searched in full. The result is exact.
+    The sketches give a candidate and a lower bound for each block. Only blocks whose bound is below the best
+    candidate are then searched in full; they are a few percent. The result is exact.
     """
     nearest = torch.full_like(queries[:, 0], torch.inf)
     slack = ROUNDING * _square_norm(queries)
@@ -149,10 +177,10 @@ def _search(
 def _closest(
     queries: Float[Tensor, "n d"], keys: Float[Tensor, "m d"]
 ) -> tuple[Float[Tensor, " n"], Int[Tensor, " n"]]:
-    """The least |q|² + |k|² − 2 q·k and its key.
+    """The least |q|² + |k|² − 2 q·k, and the key that has it.
 
-    One matrix product, but it cancels badly where it matters most, near zero: good for finding the key, not
-    for measuring the distance.
+    One matrix product. It loses digits to cancellation near zero, so it serves to find the key, not to measure the
+    distance.
     """
     least, key = torch.addmm(_square_norm(keys), queries, keys.mT, alpha=-2).min(dim=1)
     return least + _square_norm(queries), key

@@ -7,20 +7,23 @@ from torch import nn
 
 from unica.networks.folded import Folded, FoldedConfig
 from unica.networks.sinddm import SinDDM, SinDDMConfig
-from unica.networks.unet import UNetConfig, UNets, structure
+from unica.networks.unet import UNet, UNetConfig, UNets, with_receptive_field
 
 NetworkConfig = SinDDMConfig | FoldedConfig | UNetConfig
 _NETWORKS = {SinDDMConfig: SinDDM, FoldedConfig: Folded, UNetConfig: UNets}
 CONFIGS: dict[str, type[NetworkConfig]] = {"sinddm": SinDDMConfig, "folded": FoldedConfig, "unet": UNetConfig}
 
 
-def build(config: NetworkConfig, frugal: bool = False) -> nn.Module:
-    """A new network, its weights laid out as convolutions are fastest. A frugal one keeps less for backward passes and
-    computes it again."""
+def build(config: NetworkConfig, checkpointing: bool = False) -> nn.Module:
+    """A new network, laid out in memory as convolutions run fastest.
+
+    `checkpointing` saves memory when training: the backward pass computes features again instead of keeping them. Only
+    the U-Net can do that.
+    """
     network = _NETWORKS[type(config)](config)
     for part in network.modules():
-        if hasattr(part, "frugal"):
-            part.frugal = frugal
+        if isinstance(part, UNet):
+            part.checkpointing = checkpointing
     return network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
@@ -34,5 +37,5 @@ __all__ = [
     "UNetConfig",
     "UNets",
     "build",
-    "structure",
+    "with_receptive_field",
 ]

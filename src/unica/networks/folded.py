@@ -1,7 +1,8 @@
-"""The network of the `fast` preset: SinDDM's field at a fraction of its cost.
+"""A fast network with about SinDDM's receptive field.
 
-Blocks of fold x fold pixels become channels, so that the convolutions see as far with half as many steps on a quarter
-as many positions; what is saved goes into width. Time and level scale and shift the features of every convolution.
+Blocks of fold x fold pixels become channels. With a fold of 2, convolutions reach as far with half as many layers, on a
+quarter of the positions; the time that this saves is spent on more channels. Time and level scale and shift the
+features of every convolution.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Real
 from torch import Tensor, nn
 
-from unica.networks.sinddm import sinusoids
+from unica.networks.embedding import sinusoids
 
-_EMBEDDING = 64
+_EMBEDDING = 64  # of time and level together
 
 
 @dataclass(frozen=True)
@@ -28,23 +29,25 @@ class FoldedConfig:
 
     @property
     def grid(self) -> int:
-        """Shifting the picture by so many pixels shifts the result."""
+        """A shift of the input by a multiple of this many pixels shifts the output alike."""
         return self.fold
 
     @property
-    def field(self) -> int:
-        """Side of the square of pixels that one output pixel can depend on."""
+    def receptive_field(self) -> int:
+        """Side of the square of input pixels that one output pixel can depend on."""
         return self.fold * (1 + 2 * (2 * self.blocks + 2))
 
 
 class Folded(nn.Module):
-    """A residual network on folded pixels."""
+    """A residual network on folded pixels. It estimates what `SinDDM` does."""
 
     def __init__(self, config: FoldedConfig) -> None:
         super().__init__()
         folded = config.channels * config.fold**2
         self.config = config
-        self.embed = nn.Sequential(nn.Linear(64, _EMBEDDING), nn.SiLU(), nn.Linear(_EMBEDDING, _EMBEDDING), nn.SiLU())
+        self.embed = nn.Sequential(
+            nn.Linear(_EMBEDDING, _EMBEDDING), nn.SiLU(), nn.Linear(_EMBEDDING, _EMBEDDING), nn.SiLU()
+        )
         self.first = nn.Conv2d(folded, config.width, 3, padding=1)
         self.modulate = Modulation(config.width)
         self.blocks = nn.ModuleList(Residual(config.width) for _ in range(config.blocks))
@@ -56,7 +59,7 @@ class Folded(nn.Module):
     ) -> Float[Tensor, "b c h w"]:
         height, width = x.shape[-2:]
         fold = self.config.fold
-        embedded = self.embed(torch.cat([sinusoids(t), sinusoids(s)], -1))
+        embedded = self.embed(torch.cat([sinusoids(t, _EMBEDDING // 2), sinusoids(s, _EMBEDDING // 2)], -1))
         x = F.pad(x, (0, -width % fold, 0, -height % fold), mode="replicate")
         x = self.modulate(self.first(F.pixel_unshuffle(x, fold)), embedded)
         for block in self.blocks:
@@ -65,20 +68,22 @@ class Folded(nn.Module):
 
 
 class Residual(nn.Module):
+    """Two convolutions around a shortcut."""
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(width, width, 3, padding=1)
         self.modulate = Modulation(width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
         with torch.no_grad():
-            self.conv2.weight *= 0.3  # a block begins as a small change
+            self.conv2.weight *= 0.3  # each block starts as a small change of its input
 
     def forward(self, x: Float[Tensor, "b d h w"], embedded: Float[Tensor, "b e"]) -> Float[Tensor, "b d h w"]:
         return x + self.conv2(F.silu(self.modulate(self.conv1(F.silu(x)), embedded)))
 
 
 class Modulation(nn.Module):
-    """Scale and shift by time and level; at first it changes nothing."""
+    """Scales and shifts features by time and level. It starts as the identity."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

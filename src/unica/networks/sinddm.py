@@ -1,33 +1,36 @@
-"""SinDDM's network (supplement B): four convolutional blocks that see 35x35 pixels, told the time and the level."""
+"""SinDDM's network (supplement B): four convolutional blocks, told the time and the level."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Real
 from torch import Tensor, nn
 
+from unica.networks.embedding import sinusoids
+
 _EMBEDDING = 32  # of the time, of the level, and of both together
 
 
 @dataclass(frozen=True)
 class SinDDMConfig:
-    dim: int = 160  # the widest blocks' channels; the paper's
+    dim: int = 160  # channels of the widest blocks; 160 in the paper
     channels: int = 3
-    fold = grid = 1  # it works on pixels as they are
+    fold = grid = 1  # pixels are not folded into channels
     norm = False
 
     @property
-    def field(self) -> int:
-        """Side of the square of pixels that one output pixel depends on. The paper says 35; its layers, 5x5 and twice
-        3x3 in each of four blocks, make 33."""
+    def receptive_field(self) -> int:
+        """Side of the square of input pixels that one output pixel depends on.
+
+        Four blocks, each with a 5x5 and two 3x3 convolutions, make 33. The paper says 35.
+        """
         return 1 + 4 * (4 + 2 + 2)
 
 
 class SinDDM(nn.Module):
-    """Estimates the noise in x at time t (0 is the least noisy state) of level s. Names are the authors'."""
+    """Estimates the noise in x at time t of level s; 0 is the least noisy state. Weights have the authors' names."""
 
     def __init__(self, config: SinDDMConfig) -> None:
         super().__init__()
@@ -45,13 +48,15 @@ class SinDDM(nn.Module):
     def forward(
         self, x: Float[Tensor, "b c h w"], t: Real[Tensor, "b"], s: Real[Tensor, "b"]
     ) -> Float[Tensor, "b c h w"]:
-        embedded = self.time_mlp(torch.cat([sinusoids(t), sinusoids(s)], -1))
+        embedded = self.time_mlp(torch.cat([sinusoids(t, _EMBEDDING), sinusoids(s, _EMBEDDING)], -1))
         for block in (self.l1, self.l2, self.l3, self.l4):
             x = block(x, embedded)
         return self.final_conv(x)
 
 
 class Block(nn.Module):
+    """Convolutions around a shortcut; time and level add a bias to each channel."""
+
     def __init__(self, inner: int, outer: int) -> None:
         super().__init__()
         self.mlp = nn.Sequential(nn.GELU(), nn.Linear(_EMBEDDING, _EMBEDDING))
@@ -65,11 +70,3 @@ class Block(nn.Module):
     def forward(self, x: Float[Tensor, "b c h w"], embedded: Float[Tensor, "b e"]) -> Float[Tensor, "b d h w"]:
         bias = self.time_reshape(self.mlp(embedded)[:, :, None, None])
         return self.net(self.ds_conv(x) + bias) + self.res_conv(x)
-
-
-def sinusoids(position: Real[Tensor, "b"]) -> Float[Tensor, "b e"]:
-    """Sines, then cosines, of wavelengths from 2 pi to 10,000 times as long (Vaswani et al. 2017)."""
-    half = _EMBEDDING // 2
-    frequency = torch.exp(-math.log(10000) / (half - 1) * torch.arange(half, device=position.device))
-    angle = position[:, None].float() * frequency
-    return torch.cat([angle.sin(), angle.cos()], -1)

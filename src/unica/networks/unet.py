@@ -1,5 +1,7 @@
-"""SinDiffusion's network (Sec. 3.2, supplement A): a shallow U-Net without attention, so that each pixel looks at a
-patch and not at the whole picture."""
+"""SinDiffusion's network (Sec. 3.2, supplement A): a shallow U-Net without attention.
+
+Each output pixel depends on a patch of the input, not on the whole picture.
+"""
 
 from __future__ import annotations
 
@@ -14,55 +16,56 @@ from jaxtyping import Float, Real
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from unica.networks.embedding import sinusoids
+
 
 @dataclass(frozen=True)
 class UNetConfig:
-    """Standard as it stands; the enhanced one is `multipliers=(1, 2, 4, 8), blocks=2`."""
+    """The default is the paper's standard network; its enhanced one is `multipliers=(1, 2, 4, 8), blocks=2`."""
 
     width: int = 64
-    multipliers: tuple[int, ...] = (1, 2, 4)  # of the width, a stage; each stage halves both sides
-    blocks: int = 1  # a stage on the way down; one more on the way up
+    multipliers: tuple[int, ...] = (1, 2, 4)  # of the width, one for each stage; a stage halves both sides
+    blocks: int = 1  # of each stage on the way down; there is one more on the way up
     channels: int = 3
-    fold: int = 1  # this many pixels squared become channels first
-    norm: bool = True  # without, what a pixel depends on is its field and no more
-    levels: int = 1  # networks, one for each level of a pyramid
+    fold: int = 1  # blocks of fold x fold pixels become channels first
+    norm: bool = True  # without norms, an output pixel depends on its receptive field and on nothing else
+    levels: int = 1  # networks; several are one for each level of a pyramid
 
     @property
     def grid(self) -> int:
-        """Shifting the picture by so many pixels shifts the result."""
+        """A shift of the input by a multiple of this many pixels shifts the output alike."""
         return self.fold * 2 ** (len(self.multipliers) - 1)
 
     @cached_property
-    def field(self) -> int:
-        """Side of the square of pixels that one output pixel can depend on, but for what norms tell of the rest."""
-        return receptive_field(self)
+    def receptive_field(self) -> int:
+        """Side of the square of input pixels that one output pixel can depend on.
 
-
-def receptive_field(config: UNetConfig) -> int:
-    """The widest interval of inputs behind one output, followed through the deepest path from the end to the start."""
-    stages, widest = len(config.multipliers), 0
-    for position in range(1000 * config.grid, 1001 * config.grid, config.fold):
-        low = high = position // config.fold
-        grow = 1 + 2 * (config.blocks + 1)  # the last convolution, and those of the blocks on the way up
-        low, high = low - grow, high + grow
-        for _ in range(stages - 1):  # a convolution after doubling, then the blocks of the next stage
-            low, high = (low - 1) // 2, (high + 1) // 2
-            low, high = low - 2 * (config.blocks + 1), high + 2 * (config.blocks + 1)
-        for _ in range(stages - 1):  # blocks on the way down, then a convolution that halves
-            low, high = low - 2 * config.blocks, high + 2 * config.blocks
-            low, high = 2 * low - 1, 2 * high + 1
-        low, high = low - 2 * config.blocks - 1, high + 2 * config.blocks + 1
-        widest = max(widest, (high - low + 1) * config.fold)
-    return widest
+        Group norms are left out: through them, every pixel depends a little on the whole picture. The widest interval
+        of inputs behind one output is found by following the deepest path from the output back to the input.
+        """
+        stages, widest = len(self.multipliers), 0
+        for position in range(1000 * self.grid, 1001 * self.grid, self.fold):
+            low = high = position // self.fold
+            grow = 1 + 2 * (self.blocks + 1)  # the last convolution, and those of the blocks on the way up
+            low, high = low - grow, high + grow
+            for _ in range(stages - 1):  # a convolution after doubling, then the blocks of the next stage
+                low, high = (low - 1) // 2, (high + 1) // 2
+                low, high = low - 2 * (self.blocks + 1), high + 2 * (self.blocks + 1)
+            for _ in range(stages - 1):  # blocks on the way down, then a convolution that halves
+                low, high = low - 2 * self.blocks, high + 2 * self.blocks
+                low, high = 2 * low - 1, 2 * high + 1
+            low, high = low - 2 * self.blocks - 1, high + 2 * self.blocks + 1
+            widest = max(widest, (high - low + 1) * self.fold)
+        return widest
 
 
 class UNet(nn.Module):
-    """Estimates the noise in x at time t, 0 being the least noisy state. Names and order are the authors'."""
+    """Estimates the noise in x at time t; 0 is the least noisy state. Names and order of layers are the authors'."""
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
         self.config = config
-        self.frugal = False  # keep less for the backward pass, and compute it again
+        self.checkpointing = False  # compute features again in the backward pass instead of keeping them
         channels, embedding = config.channels * config.fold**2, 4 * config.width
         widths = [config.width * by for by in config.multipliers]
         self.time_embed = nn.Sequential(
@@ -78,7 +81,7 @@ class UNet(nn.Module):
                 self.input_blocks.append(Steps(Down(width)))
                 skips.append(width)
         self.output_blocks = nn.ModuleList()
-        skips[-1] = 0  # the deepest is where the way up begins
+        skips[-1] = 0  # the way up begins from the deepest features, which need no shortcut
         for stage, width in reversed(list(enumerate(widths))):
             for block in range(config.blocks + 1):
                 steps: list[nn.Module] = [Residual(inner + skips.pop(), width, embedding, config.norm)]
@@ -92,7 +95,8 @@ class UNet(nn.Module):
         height, width = x.shape[-2:]
         grid, fold = self.config.grid, self.config.fold
         x = F.pad(x, (0, -width % grid, 0, -height % grid), mode="replicate")
-        embedded = F.silu(self.time_embed(sinusoids(t, self.config.width)))
+        time = sinusoids(t, self.config.width, cosines_first=True, endpoint=False)
+        embedded = F.silu(self.time_embed(time))
         kept = []
         x = F.pixel_unshuffle(x, fold)
         for steps in self.input_blocks:
@@ -104,13 +108,13 @@ class UNet(nn.Module):
         return F.pixel_shuffle(self.out(x), fold)[..., :height, :width]
 
     def _through(self, steps: nn.Module, x: Tensor, embedded: Tensor) -> Tensor:
-        if self.frugal and torch.is_grad_enabled():
+        if self.checkpointing and torch.is_grad_enabled():
             return checkpoint(steps, x, embedded, use_reentrant=False, preserve_rng_state=False)  # pyright: ignore
         return steps(x, embedded)
 
 
 class UNets(nn.ModuleList):
-    """A network for each level: one for SinDiffusion, several for the multi-scale baseline of its ablation."""
+    """One U-Net, or one for each level: the multi-scale baseline of SinDiffusion's ablation (Table 3)."""
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__(UNet(config) for _ in range(config.levels))
@@ -122,7 +126,7 @@ class UNets(nn.ModuleList):
 
 
 class Steps(nn.Sequential):
-    """Layers in a row, of which some want to know the time."""
+    """Layers in a row. Residual blocks among them are told the time."""
 
     def forward(self, x: Tensor, embedded: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         for layer in self:
@@ -131,6 +135,8 @@ class Steps(nn.Sequential):
 
 
 class Residual(nn.Module):
+    """Two convolutions around a shortcut; the time scales and shifts the features between them."""
+
     def __init__(self, inner: int, outer: int, embedding: int, norm: bool) -> None:
         super().__init__()
         self.in_layers = nn.Sequential(_norm(inner, norm), nn.SiLU(), nn.Conv2d(inner, outer, 3, padding=1))
@@ -147,6 +153,8 @@ class Residual(nn.Module):
 
 
 class Down(nn.Module):
+    """Halves both sides by a strided convolution."""
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.op = nn.Conv2d(width, width, 3, stride=2, padding=1)
@@ -156,6 +164,8 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
+    """Doubles both sides by nearest-neighbour upsampling and a convolution."""
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(width, width, 3, padding=1)
@@ -164,25 +174,17 @@ class Up(nn.Module):
         return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
 
 
-def sinusoids(position: Real[Tensor, "b"], size: int) -> Float[Tensor, "b e"]:
-    """Cosines, then sines, of wavelengths from 2 pi to nearly 10,000 times as long (Ho et al. 2020)."""
-    half = size // 2
-    frequency = torch.exp(-math.log(10000) / half * torch.arange(half, device=position.device))
-    angle = position[:, None].float() * frequency
-    return F.pad(torch.cat([angle.cos(), angle.sin()], -1), (0, size % 2))
-
-
 def structures(like: UNetConfig) -> Sequence[UNetConfig]:
-    """What a receptive field can be chosen among: one to four stages, of one or two blocks."""
+    """The networks among which a receptive field is chosen: one to four stages of one or two blocks."""
     multipliers = (1, 2, 4, 8)
     return [
         replace(like, multipliers=multipliers[:stages], blocks=blocks) for stages in (1, 2, 3, 4) for blocks in (1, 2)
     ]
 
 
-def structure(like: UNetConfig, field: float) -> UNetConfig:
-    """The one whose field is nearest, by their ratio."""
-    return min(structures(like), key=lambda config: abs(math.log(config.field / field)))
+def with_receptive_field(like: UNetConfig, pixels: float) -> UNetConfig:
+    """The network of `structures` whose receptive field is nearest to this many pixels, by their ratio."""
+    return min(structures(like), key=lambda config: abs(math.log(config.receptive_field / pixels)))
 
 
 def _norm(width: int, norm: bool) -> nn.Module:

@@ -1,7 +1,8 @@
-"""The instant engine: an exact reference, a fast search, and the denoiser made of both."""
+"""The closed-form denoiser: the exact posterior over patches, the fast search, and the denoiser made of both."""
 
-from unica.patches.denoiser import PatchDenoiser, Recipe
+from unica.patches.denoiser import PatchDenoiser
 from unica.patches.exact import Edges, Posterior, posterior
-from unica.patches.match import match
+from unica.patches.match import match, nearest_origins
+from unica.patches.settings import PatchSettings
 
-__all__ = ["Edges", "PatchDenoiser", "Posterior", "Recipe", "match", "posterior"]
+__all__ = ["Edges", "PatchDenoiser", "PatchSettings", "Posterior", "match", "nearest_origins", "posterior"]

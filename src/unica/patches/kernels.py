@@ -1,7 +1,7 @@
-"""Compiled loops of the patch search: the only file that touches numba.
+"""Compiled loops of the patch denoiser. No other file uses numba.
 
-Each kernel works on the rows (or diagonals) first, first + stride, ...: `run` gives every thread its share. No result
-depends on how the work is shared. Kernels release the interpreter lock and are compiled once a machine.
+Each kernel works on the rows (or diagonals) first, first + stride, ...; `run` gives one such set to each thread. No
+result depends on the number of threads. Kernels release the interpreter lock. They are compiled once on each machine.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-# Sums may be reordered for the vector unit, but nan and inf keep their meaning.
+# Sums may be reordered, so that they can be vectorised; NaN and infinity still work.
 _OPTIONS: dict[str, Any] = {
     "nogil": True,
     "cache": True,
@@ -40,13 +40,13 @@ def run(kernel: Callable[..., None], *arguments: Any) -> None:
 
 @numba.njit(**_OPTIONS)
 @no_type_check
-def window_distances(x, toll, y, inside, outside_cost, size, out, first, stride):
+def window_distances(x, signed_cost, y, inside, outside_cost, size, out, first, stride):
     """out[i, j, k, l] = distance of the size x size window of x at (i, j) from that of y at (k, l).
 
-    A pair of pixels costs |x - y|^2 as often as -toll[i, j] says, or `outside_cost` where y is not `inside`. Where
-    toll[i, j] >= 0 the pixel of x is off the canvas, and costs toll[i, j] if y is inside, nothing otherwise. Windows
-    along a diagonal (constant k - i and l - j) overlap, so their sums are updated, never recomputed: the cost does not
-    depend on the size.
+    Where signed_cost < 0 the pixel of x is on the canvas and its weight is -signed_cost: a pair of pixels costs
+    weight * |x - y|^2, or `outside_cost` where y is not `inside`. Where signed_cost >= 0 the pixel of x is off the
+    canvas: the pair costs signed_cost if y is inside, and nothing otherwise. Windows along a diagonal (constant k - i
+    and l - j) overlap, so their sums are updated and never recomputed: the time does not depend on the size.
     """
     channels, rows, columns = x.shape
     rows_y, columns_y = inside.shape
@@ -66,16 +66,16 @@ def window_distances(x, toll, y, inside, outside_cost, size, out, first, stride)
                 sign = np.float32(1 - 2 * leaving)
                 b = a + shift
                 for j in range(columns):
-                    price = sign * toll[a, j]
-                    if toll[a, j] >= 0:
+                    cost = sign * signed_cost[a, j]
+                    if signed_cost[a, j] >= 0:
                         for l in range(columns_y):
-                            strip[j, l] += price * inside[b, l]
+                            strip[j, l] += cost * inside[b, l]
                         continue
                     for c in range(channels):
                         value = x[c, a, j]
                         for l in range(columns_y):
                             difference = value - y[c, b, l]
-                            strip[j, l] -= price * inside[b, l] * (difference * difference)
+                            strip[j, l] -= cost * inside[b, l] * (difference * difference)
                     for l in range(columns_y):
                         strip[j, l] += sign * outside_cost * (np.float32(1) - inside[b, l])
             i = row - size + 1
@@ -85,10 +85,10 @@ def window_distances(x, toll, y, inside, outside_cost, size, out, first, stride)
 
 @numba.njit(**_OPTIONS)
 @no_type_check
-def spread_weights(weights, radius, out, first, stride):
+def overlap_sum(weights, radius, out, first, stride):
     """out[i, j, k, l] = sum of weights[i + a, j + b, k + a, l + b] over |a|, |b| <= radius.
 
-    A patch that is `weights` sure of its origin says as much of every pixel in it: this is the overlap average.
+    The weight of a patch holds for every pixel in it. This sums them over the patches that overlap a pixel.
     """
     height, width, height_y, width_y = weights.shape
     strip = np.empty((width + 2 * radius, width_y + 2 * radius), np.float32)
@@ -143,15 +143,15 @@ def _random(state):
 
 @numba.njit(**_OPTIONS)
 @no_type_check
-def refine_field(
-    x, y, size, channels, allowed, wrap_y, wrap_x, field, offsets, jitter, reach, seed, out, distance, first, stride
+def refine_origins(
+    x, y, size, channels, allowed, wrap_y, wrap_x, origins, offsets, jitter, reach, seed, out, distance, first, stride
 ):
-    """One pass of the search: every pixel tries its neighbours' origins, shifted, and `jitter` random ones.
+    """One pass of the search: each pixel tries its neighbours' origins, shifted, and `jitter` random ones.
 
-    x, y: padded pictures, rows x (columns * channels). Windows are cut at the canvas' edge. `field` is only read and
-    `out` only written (a Jacobi pass): no pixel depends on the order in which they are visited.
+    x and y are padded pictures, as rows x (columns * channels). Windows are cut at the canvas' edge. `origins` is only
+    read and `out` only written (a Jacobi pass), so the order of the pixels does not matter.
     """
-    height, width = field.shape[0], field.shape[1]
+    height, width = origins.shape[0], origins.shape[1]
     height_y, width_y = allowed.shape
     radius = size // 2
     for i in range(first, height, stride):
@@ -160,7 +160,7 @@ def refine_field(
         for j in range(width):
             left = 0 if wrap_x else max(0, radius - j) * channels
             right = (size if wrap_x else min(size, width + radius - j)) * channels
-            best_k, best_l = field[i, j, 0], field[i, j, 1]
+            best_k, best_l = origins[i, j, 0], origins[i, j, 1]
             best = np.float32(np.inf)
             state = ((i * 73856093) ^ (j * 19349663) ^ (seed * 83492791)) & 0xFFFFFFFF
             for n in range(-1, len(offsets) + jitter):
@@ -175,7 +175,7 @@ def refine_field(
                         jj %= width
                     if ii < 0 or jj < 0 or ii >= height or jj >= width:
                         continue
-                    k, l = field[ii, jj, 0] - a, field[ii, jj, 1] - b
+                    k, l = origins[ii, jj, 0] - a, origins[ii, jj, 1] - b
                 else:
                     state = _random(state)
                     k = best_k + (state >> 8) % (2 * reach + 1) - reach
@@ -200,9 +200,9 @@ def refine_field(
 
 @numba.njit(**_OPTIONS)
 @no_type_check
-def vote(field, y, allowed, window, wrap_y, wrap_x, out, first, stride):
-    """out = average of what the patches over a pixel say of it, weighted by `window` around their centres."""
-    height, width = field.shape[0], field.shape[1]
+def average_patches(origins, y, allowed, window, wrap_y, wrap_x, out, first, stride):
+    """out = average of the patches that overlap a pixel, weighted by `window` around their centres."""
+    height, width = origins.shape[0], origins.shape[1]
     channels, height_y, width_y = y.shape
     radius = window.shape[0] // 2
     total = np.empty(channels, np.float32)
@@ -222,7 +222,7 @@ def vote(field, y, allowed, window, wrap_y, wrap_x, out, first, stride):
                         jj %= width
                     if jj < 0 or jj >= width:
                         continue
-                    k, l = field[ii, jj, 0] - a, field[ii, jj, 1] - b
+                    k, l = origins[ii, jj, 0] - a, origins[ii, jj, 1] - b
                     if k < 0 or l < 0 or k >= height_y or l >= width_y or not allowed[k, l]:
                         continue
                     w = window[a + radius, b + radius]
@@ -235,16 +235,16 @@ def vote(field, y, allowed, window, wrap_y, wrap_x, out, first, stride):
 
 @numba.njit(**_OPTIONS)
 @no_type_check
-def heal_step(now, before, source, decay, omega, wrap_y, wrap_x, out, first, stride):
-    """One Chebyshev-accelerated Jacobi step of (decay - Laplacian) u = source, with free (or wrapped) borders.
+def heal_step(now, before, right_side, decay, omega, wrap_y, wrap_x, out, first, stride):
+    """One Jacobi step of (decay - Laplacian) u = right_side with Chebyshev acceleration, and free or wrapped borders.
 
-    `out` may be `before`: each of its values is read just before it is written.
+    `out` may be `before`: each value is read just before it is overwritten.
     """
-    channels, height, width = source.shape
+    channels, height, width = right_side.shape
     for i in range(first, height, stride):
         for c in range(channels):
             for j in range(width):
-                total = source[c, i, j]
+                total = right_side[c, i, j]
                 count = 0
                 for side in range(4):
                     ii = i + (side == 0) - (side == 1)
@@ -262,7 +262,7 @@ def heal_step(now, before, source, decay, omega, wrap_y, wrap_x, out, first, str
 
 
 def component_sizes(mask: Bool[Tensor, "h w"]) -> Int[Tensor, "h w"]:
-    """For each pixel of the mask, how many pixels its connected region has (four neighbours); 0 elsewhere."""
+    """The number of pixels in the connected region (four neighbours) of each pixel of the mask; 0 elsewhere."""
     sizes = np.zeros(mask.shape, np.int64)
     _component_sizes(mask.numpy(), sizes.reshape(-1))
     return torch.from_numpy(sizes)
@@ -271,6 +271,7 @@ def component_sizes(mask: Bool[Tensor, "h w"]) -> Int[Tensor, "h w"]:
 @numba.njit(**_OPTIONS)
 @no_type_check
 def _root(parent, p):
+    """The pixel that stands for the region of p (union-find with path halving)."""
     while parent[p] != p:
         parent[p] = parent[parent[p]]
         p = parent[p]

@@ -1,9 +1,9 @@
-"""The fast search: a field that says, for each pixel, where in the source its best patch was found.
+"""The fast search for origins: where in the source each pixel's nearest patch lies.
 
-Carried from level to level, a field already holds nearly the right answer, so a few candidates a pixel suffice: what
-the neighbours found, shifted (PatchMatch's propagation), and some jitter. Linear in the pixels of the canvas,
-independent of the size of the source. It is the exact posterior's limit for little noise: one candidate takes all the
-weight.
+The origins of a coarser level are nearly right on a finer one, so a few candidates for each pixel are enough: the
+neighbours' origins, shifted (PatchMatch's propagation, Barnes et al. 2009), and a few random ones. The cost is linear
+in the pixels of the canvas and does not depend on the size of the source. The result is the limit of the exact
+posterior for little noise, where one patch has all the weight.
 """
 
 from __future__ import annotations
@@ -14,28 +14,27 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unica.diffusion import Axes
 from unica.patches import kernels
-from unica.patches.exact import wrap_pad
 from unica.pyramid import Scale, Size
+from unica.torus import Axes, wrap_pad
 
-Field = Int[Tensor, "h w 2"]
-Picture = Float[Tensor, "c h w"]
+Origins = Int[Tensor, "h w 2"]  # row and column in the source
+Image = Float[Tensor, "c h w"]
 Source = Float[Tensor, "c hs ws"]
 
 _NEIGHBOURS = [(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if (a, b) != (0, 0)]
-_OUTSIDE = 4.0  # what the search sees beyond the source: worse than any pixel
+_OUTSIDE = 4.0  # the value of pixels beyond the source: farther from every pixel than any in [-1, 1]
 
 
-def upscale(field: Field, size: Size, coarse_source: Size, source: Size) -> Int[Tensor, "H W 2"]:
-    """The field on a finer canvas: each pixel continues the patch of the coarse pixel it lies in."""
-    origins = []
+def upscale(origins: Origins, size: Size, coarse_source: Size, source: Size) -> Int[Tensor, "H W 2"]:
+    """The origins on a finer canvas. Each pixel continues the patch of the coarse pixel that it lies in."""
+    nearest = []
     for axis in (0, 1):
-        where = (torch.arange(size[axis]) + 0.5) * (field.shape[axis] / size[axis]) - 0.5
-        near = where.round().long().clamp(0, field.shape[axis] - 1)
-        origins.append((near, (where - near).to(field.device)))
-    (rows, dy), (columns, dx) = origins
-    coarse = field[rows.to(field.device)][:, columns.to(field.device)]
+        where = (torch.arange(size[axis]) + 0.5) * (origins.shape[axis] / size[axis]) - 0.5
+        near = where.round().long().clamp(0, origins.shape[axis] - 1)
+        nearest.append((near, (where - near).to(origins.device)))
+    (rows, dy), (columns, dx) = nearest
+    coarse = origins[rows.to(origins.device)][:, columns.to(origins.device)]
     fine = torch.empty_like(coarse)
     for axis, offset in ((0, dy[:, None]), (1, dx[None, :])):
         ratio = source[axis] / coarse_source[axis]
@@ -44,185 +43,187 @@ def upscale(field: Field, size: Size, coarse_source: Size, source: Size) -> Int[
 
 
 def refine(
-    x: Picture,
+    x: Image,
     keys: Source,
     source: Scale,
-    field: Field,
+    origins: Origins,
     patch: int,
     passes: int = 2,
     jitter: int = 2,
     reach: int = 2,
     seed: int = 0,
     wrap: Axes = "",
-) -> tuple[Field, Float[Tensor, "h w"]]:
-    """A better field for x, and the squared distance of each pixel's patch to its match among `keys`.
+) -> tuple[Origins, Float[Tensor, "h w"]]:
+    """Better origins for x, and the squared distance of each pixel's patch from its match among `keys`.
 
-    The budget is `passes` times 8 + `jitter` candidates a pixel, `jitter` of them drawn within `reach`.
+    `keys` are the source's pixels as x is compared with them (blurred, for instance). Each pass tries 8 + `jitter`
+    candidates for each pixel. `jitter` of them are random, at most `reach` pixels from the best so far.
     """
     if x.device.type != "cpu":
-        return refine_by_gathering(x, keys, source, field, patch, passes, jitter, reach, seed, wrap)
+        return refine_by_gathering(x, keys, source, origins, patch, passes, jitter, reach, seed, wrap)
     channels, radius = x.shape[0], patch // 2
     queries = _rows(_pad(x, radius, wrap))
     values = _rows(F.pad(keys, [radius] * 4, value=_OUTSIDE))
     offsets = np.array(_NEIGHBOURS)
     distance = torch.empty(x.shape[1:])
     for n in range(passes):
-        out = torch.empty_like(field)
+        out = torch.empty_like(origins)
         kernels.run(
-            kernels.refine_field, queries, values, patch, channels, source.visible.numpy(), "y" in wrap, "x" in wrap,
-            field.numpy(), offsets, jitter, reach, seed + n, out.numpy(), distance.numpy(),
+            kernels.refine_origins, queries, values, patch, channels, source.visible.numpy(), "y" in wrap, "x" in wrap,
+            origins.numpy(), offsets, jitter, reach, seed + n, out.numpy(), distance.numpy(),
         )  # fmt: skip
-        field = out
-    return field, distance
+        origins = out
+    return origins, distance
 
 
 def refine_by_gathering(
-    x: Picture,
+    x: Image,
     keys: Source,
     source: Scale,
-    field: Field,
+    origins: Origins,
     patch: int,
     passes: int,
     jitter: int,
     reach: int,
     seed: int,
     wrap: Axes,
-) -> tuple[Field, Float[Tensor, "h w"]]:
-    """`refine` in torch: for accelerators, and as the oracle of the compiled loop."""
+) -> tuple[Origins, Float[Tensor, "h w"]]:
+    """`refine` in torch: for accelerators, and to test the compiled loop against."""
     radius = patch // 2
-    height, width = field.shape[:2]
+    height, width = origins.shape[:2]
     queries = _pad(x, radius, wrap)
-    seen = _pad(torch.ones_like(x[:1]), radius, wrap)
+    on_canvas = _pad(torch.ones_like(x[:1]), radius, wrap)
     values = F.pad(keys, [radius] * 4, value=_OUTSIDE)
     limits = torch.tensor(source.visible.shape, device=x.device)
     i, j = torch.meshgrid(*(torch.arange(n, device=x.device) for n in (height, width)), indexing="ij")
 
-    def cost(origin: Tensor) -> Tensor:
+    def distances(candidate: Tensor) -> Tensor:
         total = torch.zeros_like(x[0])
         for a in range(patch):
             for b in range(patch):
                 difference = (
-                    queries[:, a : a + height, b : b + width] - values[:, origin[..., 0] + a, origin[..., 1] + b]
+                    queries[:, a : a + height, b : b + width] - values[:, candidate[..., 0] + a, candidate[..., 1] + b]
                 )
-                total += seen[0, a : a + height, b : b + width] * difference.square().sum(0)
+                total += on_canvas[0, a : a + height, b : b + width] * difference.square().sum(0)
         return total
 
-    def better(origin: Tensor, found: Tensor, least: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
-        inside = ((origin >= 0) & (origin < limits)).all(-1) & allowed
-        origin = torch.where(inside[..., None], origin, found)
-        total = cost(origin)
-        wins = (total < least) & source.visible[origin[..., 0], origin[..., 1]]
-        return torch.where(wins[..., None], origin, found), torch.where(wins, total, least)
+    def better(candidate: Tensor, best: Tensor, least: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
+        inside = ((candidate >= 0) & (candidate < limits)).all(-1) & allowed
+        candidate = torch.where(inside[..., None], candidate, best)
+        total = distances(candidate)
+        wins = (total < least) & source.visible[candidate[..., 0], candidate[..., 1]]
+        return torch.where(wins[..., None], candidate, best), torch.where(wins, total, least)
 
-    everywhere = torch.ones_like(field[..., 0], dtype=torch.bool)
-    field = field.long()
-    distance = cost(field)
+    everywhere = torch.ones_like(origins[..., 0], dtype=torch.bool)
+    origins = origins.long()
+    distance = distances(origins)
     for n in range(passes):
-        found, least = field, cost(field)
+        best, least = origins, distances(origins)
         for a, b in _NEIGHBOURS:
             rows = (i + a) % height if "y" in wrap else i + a
             columns = (j + b) % width if "x" in wrap else j + b
             there = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-            neighbour = field[rows.clamp(0, height - 1), columns.clamp(0, width - 1)]
-            found, least = better(neighbour - torch.tensor([a, b], device=x.device), found, least, there)
+            neighbour = origins[rows.clamp(0, height - 1), columns.clamp(0, width - 1)]
+            best, least = better(neighbour - torch.tensor([a, b], device=x.device), best, least, there)
         state = ((i * 73856093) ^ (j * 19349663) ^ ((seed + n) * 83492791)) & 0xFFFFFFFF
         for _ in range(jitter):
             steps = []
             for _axis in range(2):
                 state = (state * 1664525 + 1013904223) & 0xFFFFFFFF
                 steps.append((state >> 8) % (2 * reach + 1) - reach)
-            found, least = better(found + torch.stack(steps, -1), found, least, everywhere)
-        field, distance = found, least
-    return field.int(), distance
+            best, least = better(best + torch.stack(steps, -1), best, least, everywhere)
+        origins, distance = best, least
+    return origins.int(), distance
 
 
-def gather(field: Field, pixels: Source) -> Picture:
-    """The pixel at the centre of each pixel's patch: a verbatim, sharp answer, with seams."""
-    flat = (field[..., 0].long() * pixels.shape[2] + field[..., 1]).flatten()
-    return pixels.flatten(1)[:, flat].view(-1, *field.shape[:2])
+def gather(origins: Origins, pixels: Source) -> Image:
+    """The source's pixels at the origins: exact copies, sharp, with seams."""
+    flat = (origins[..., 0].long() * pixels.shape[2] + origins[..., 1]).flatten()
+    return pixels.flatten(1)[:, flat].view(-1, *origins.shape[:2])
 
 
-def average(field: Field, source: Scale, patch: int, spread: float, wrap: Axes = "") -> Picture:
-    """What all the patches over a pixel say of it, averaged with a Gaussian window: seamless, soft."""
+def average(origins: Origins, source: Scale, patch: int, window_std: float, wrap: Axes = "") -> Image:
+    """The average of all patches that overlap a pixel, with a Gaussian window: no seams, but soft."""
     ramp = torch.arange(patch) - patch // 2
-    profile = torch.exp(-0.5 * (ramp / spread) ** 2)
+    profile = torch.exp(-0.5 * (ramp / window_std) ** 2)
     window = torch.outer(profile, profile)
     pixels, visible = source.pixels, source.visible
-    if field.device.type == "cpu":
-        out = torch.empty(pixels.shape[0], *field.shape[:2])
+    if origins.device.type == "cpu":
+        out = torch.empty(pixels.shape[0], *origins.shape[:2])
         kernels.run(
-            kernels.vote, field.numpy(), pixels.numpy(), visible.numpy(), window.numpy(), "y" in wrap, "x" in wrap,
-            out.numpy(),
+            kernels.average_patches, origins.numpy(), pixels.numpy(), visible.numpy(), window.numpy(), "y" in wrap,
+            "x" in wrap, out.numpy(),
         )  # fmt: skip
         return out
-    return average_by_gathering(field, source, window, wrap)
+    return average_by_gathering(origins, source, window, wrap)
 
 
-def average_by_gathering(field: Field, source: Scale, window: Float[Tensor, "p p"], wrap: Axes) -> Picture:
+def average_by_gathering(origins: Origins, source: Scale, window: Float[Tensor, "p p"], wrap: Axes) -> Image:
     """`average` in torch."""
-    height, width = field.shape[:2]
+    height, width = origins.shape[:2]
     rows, columns = source.visible.shape
     radius = window.shape[0] // 2
-    i, j = torch.meshgrid(*(torch.arange(n, device=field.device) for n in (height, width)), indexing="ij")
-    total = torch.zeros(source.pixels.shape[0] + 1, height, width, device=field.device)
-    voters = torch.cat([source.pixels * source.visible, source.visible[None]])
+    i, j = torch.meshgrid(*(torch.arange(n, device=origins.device) for n in (height, width)), indexing="ij")
+    total = torch.zeros(source.pixels.shape[0] + 1, height, width, device=origins.device)
+    values = torch.cat([source.pixels * source.visible, source.visible[None]])  # the last channel sums the weights
     for a in range(-radius, radius + 1):
         for b in range(-radius, radius + 1):
             ii = (i + a) % height if "y" in wrap else i + a
             jj = (j + b) % width if "x" in wrap else j + b
             there = (ii >= 0) & (ii < height) & (jj >= 0) & (jj < width)
-            origin = field[ii.clamp(0, height - 1), jj.clamp(0, width - 1)].long()
+            origin = origins[ii.clamp(0, height - 1), jj.clamp(0, width - 1)].long()
             k, l = origin[..., 0] - a, origin[..., 1] - b
             there &= (k >= 0) & (k < rows) & (l >= 0) & (l < columns)
-            says = voters[:, k.clamp(0, rows - 1), l.clamp(0, columns - 1)]
-            total += window[a + radius, b + radius] * there * says
+            value = values[:, k.clamp(0, rows - 1), l.clamp(0, columns - 1)]
+            total += window[a + radius, b + radius] * there * value
     return total[:-1] / total[-1:]
 
 
-def heal(field: Field, source: Scale, decay: float = 0.1, steps: int = 24, wrap: Axes = "") -> Picture:
-    """The picture that `gather` makes, with its seams diffused away: a screened Poisson equation.
+def heal(origins: Origins, source: Scale, decay: float = 0.1, steps: int = 24, wrap: Axes = "") -> Image:
+    """The picture c that `gather` makes, with its seams smoothed by a screened Poisson equation.
 
-    Its gradients are asked to be those of the source at the two pixels' origins (their mean, where they differ), its
-    values to stay close to the gathered ones:  min_x  decay |x - c|^2 + |grad x - g|^2.  Where a patch continues
-    nothing changes, so texture stays verbatim; the jump at a seam is spread over about 1 / sqrt(decay) pixels.
+    It minimises  decay |x - c|^2 + |grad x - g|^2,  where g is the source's gradient at the origins (at a seam, the
+    mean of both sides). Where a patch continues, nothing changes, so textures stay exact copies. The jump at a seam is
+    spread over about 1 / sqrt(decay) pixels.
     """
     pixels = source.pixels
-    rows, columns = field[..., 0], field[..., 1]
-    here = gather(field, pixels)
+    rows, columns = origins[..., 0], origins[..., 1]
+    here = gather(origins, pixels)
     divergence = torch.zeros_like(here)
     for axis, origin, length, name in ((1, rows, pixels.shape[1], "y"), (2, columns, pixels.shape[2], "x")):
-        ahead, behind = field.clone(), field.clone()
+        ahead, behind = origins.clone(), origins.clone()
         ahead[..., axis - 1] = (origin + 1).clamp(max=length - 1)
         behind[..., axis - 1] = (origin - 1).clamp(min=0)
-        # x(p + 1) - x(p) as the source of p has it and as the source of p + 1 has it
+        # The wanted x(p + 1) - x(p) is the mean of two: in the source at the origin of p, and at that of p + 1.
         wanted = 0.5 * (gather(ahead, pixels) - here + (here - gather(behind, pixels)).roll(-1, axis))
         excess = wanted - (here.roll(-1, axis) - here)
         if name not in wrap:
             excess.select(axis, -1).zero_()
         divergence += excess.roll(1, axis) - excess
-    return (here + _relax(divergence, decay, steps, wrap)).clamp(-1, 1)
+    return (here + _solve(divergence, decay, steps, wrap)).clamp(-1, 1)
 
 
-def _relax(source: Picture, decay: float, steps: int, wrap: Axes) -> Picture:
-    """u of (decay - Laplacian) u = source, by Chebyshev semi-iteration (Golub & Varga 1961)."""
+def _solve(right_side: Image, decay: float, steps: int, wrap: Axes) -> Image:
+    """u of (decay - Laplacian) u = right_side, by Chebyshev semi-iteration (Golub & Varga 1961)."""
     radius, omega = 4 / (4 + decay), 1.0
-    before, now = torch.zeros_like(source), torch.zeros_like(source)
+    before, now = torch.zeros_like(right_side), torch.zeros_like(right_side)
     for step in range(steps):
         if step:
             omega = 1 / (1 - radius**2 / 2) if step == 1 else 1 / (1 - radius**2 * omega / 4)
-        if source.device.type == "cpu":
+        if right_side.device.type == "cpu":
             kernels.run(
-                kernels.heal_step, now.numpy(), before.numpy(), source.numpy(), np.float32(decay), np.float32(omega),
-                "y" in wrap, "x" in wrap, before.numpy(),
+                kernels.heal_step, now.numpy(), before.numpy(), right_side.numpy(), np.float32(decay),
+                np.float32(omega), "y" in wrap, "x" in wrap, before.numpy(),
             )  # fmt: skip
             before, now = now, before
         else:
-            before, now = now, before + omega * (_jacobi(now, source, decay, wrap) - before)
+            before, now = now, before + omega * (_jacobi(now, right_side, decay, wrap) - before)
     return now
 
 
-def _jacobi(now: Picture, source: Picture, decay: float, wrap: Axes) -> Picture:
-    total, count = source.clone(), torch.zeros_like(source[:1])
+def _jacobi(now: Image, right_side: Image, decay: float, wrap: Axes) -> Image:
+    """One Jacobi step, in torch."""
+    total, count = right_side.clone(), torch.zeros_like(right_side[:1])
     for axis, name in ((1, "y"), (2, "x")):
         for shift in (-1, 1):
             moved, there = now.roll(shift, axis), torch.ones_like(count)
@@ -233,13 +234,13 @@ def _jacobi(now: Picture, source: Picture, decay: float, wrap: Axes) -> Picture:
     return total / (decay + count)
 
 
-def _pad(x: Picture, radius: int, wrap: Axes) -> Float[Tensor, "c H W"]:
-    """Wrapped where the canvas is a torus; elsewhere what is beyond the edge is never looked at."""
+def _pad(x: Image, radius: int, wrap: Axes) -> Float[Tensor, "c H W"]:
+    """x with a margin: wrapped along the axes of a torus, and zeros that the search never reads elsewhere."""
     pad_x, pad_y = (radius if "x" in wrap else 0), (radius if "y" in wrap else 0)
-    x = wrap_pad(x[None], (pad_x, pad_x, pad_y, pad_y))[0]
+    x = wrap_pad(x, pad_x, pad_x, pad_y, pad_y)
     return F.pad(x, (radius - pad_x, radius - pad_x, radius - pad_y, radius - pad_y))
 
 
-def _rows(x: Picture) -> np.ndarray:
-    """height x (width * channels), as the compiled search reads it."""
+def _rows(x: Image) -> np.ndarray:
+    """x as height x (width * channels), the layout of the compiled search."""
     return np.ascontiguousarray(x.movedim(0, -1).flatten(1).numpy())

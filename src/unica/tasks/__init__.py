@@ -1,39 +1,31 @@
-"""What a user can do with a model. Each task is a thin composition of levels, a starting picture and guides."""
+"""The tasks: what a user can do with a model. Each module named like a task declares it; all of them are found here.
 
-from unica.tasks.animate import animate
-from unica.tasks.edit import edit
-from unica.tasks.harmonize import harmonize
-from unica.tasks.inpaint import inpaint
-from unica.tasks.mirror import mirror
-from unica.tasks.outpaint import outpaint
-from unica.tasks.paint import paint
-from unica.tasks.region import region
-from unica.tasks.sizes import objects, retarget, upscale
-from unica.tasks.style import analogy, style
-from unica.tasks.task import Frame, Task, stream
-from unica.tasks.text import follow, text
-from unica.tasks.tile import tile
-from unica.tasks.unconditional import sample
+Tasks of other packages are found by their entry points, in the group `unica.tasks`.
+"""
 
-__all__ = [
-    "Frame",
-    "Task",
-    "analogy",
-    "animate",
-    "edit",
-    "follow",
-    "harmonize",
-    "inpaint",
-    "mirror",
-    "objects",
-    "outpaint",
-    "paint",
-    "region",
-    "retarget",
-    "sample",
-    "stream",
-    "style",
-    "text",
-    "tile",
-    "upscale",
-]
+from importlib import import_module
+from importlib.metadata import entry_points
+from pkgutil import iter_modules
+
+from unica.tasks.declare import FUNCTIONS, GROUPS, Task, TaskFunction, stream
+
+_SHARED = ("canvas", "declare", "run", "strength")  # what tasks are made of
+
+for _module in iter_modules(__path__):
+    if _module.name not in _SHARED:
+        import_module(f"{__name__}.{_module.name}")
+for _entry in entry_points(group="unica.tasks"):
+    _entry.load()
+
+
+def tasks() -> dict[str, Task]:
+    """Every task by its name, in the order of their groups; functions that are no commands come last."""
+
+    def place(task: Task) -> tuple[int, str]:
+        known = GROUPS.index(task.group) if task.group in GROUPS else len(GROUPS)
+        return known if task.group else len(GROUPS) + 1, task.name
+
+    return {task.name: task for task in sorted((function.task for function in FUNCTIONS.values()), key=place)}
+
+
+__all__ = ["FUNCTIONS", "Task", "TaskFunction", "stream", "tasks"]

@@ -1,54 +1,46 @@
-"""A short loop: the same run again and again, with noise that walks in a circle (SinGAN's animation)."""
+"""A short loop: the same run again and again, with noise that moves in a circle (SinGAN's animation)."""
 
-from __future__ import annotations
-
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
-import torch
-from torch import Tensor
+from unica.declare import Number, Param, Whole
+from unica.engines.base import Model
+from unica.tasks.declare import BY_ENGINE, CHANGING, Count, Seed, strength, task
 
-from unica.diffusion import Noise, seeded
-from unica.errors import UnicaError
-from unica.model import Model
-from unica.tasks.entry import draw_from, entered
-from unica.tasks.given import drawn_on, given
-from unica.tasks.task import Frame, Task, check_run, check_source
+if TYPE_CHECKING:
+    import torch
 
-LARGEST = 1000  # pictures of a loop
-_STRENGTHS = {"instant": 0.93, "sinddm": 0.6, "sindiffusion": 0.6}
-_BETWEEN = {"instant": 3, "sinddm": 0, "sindiffusion": 0}  # patches jump, what a network draws does not
+    from unica.diffusion import Noise
+    from unica.tasks.run import Frame
+
+LONGEST = 1000  # frames of a loop
 _FAR = 2**40  # between the seeds of a loop's three noises
 
 
-def _animate(
+@task(CHANGING, needs_source=True, animation=True)
+def animate(
     model: Model,
-    frames: int = 24,
-    motion: float = 0.3,
-    strength: float | None = None,
-    between: int | None = None,
-    count: int = 1,
-    seed: int = 0,
-) -> Iterator[Frame]:
-    """`frames` pictures of a loop, `count` loops one after the other. The source enters every run; its noise walks in a
-    circle of radius `motion` around one that stays. `between` two pictures that are drawn, so many dissolve one into
-    the other."""
-    check_run(count, seed)
-    check_source(model)
-    strength = _STRENGTHS[model.engine] if strength is None else strength
-    between = _BETWEEN[model.engine] if between is None else between
-    if not 2 <= frames <= LARGEST:
-        raise UnicaError(f"frames must lie between 2 and {LARGEST}, not {frames}")
-    if not 0 < motion <= 10:
-        raise UnicaError(f"motion must lie above 0 and not above 10, not {motion:g}")
-    if not 0 <= between <= LARGEST:
-        raise UnicaError(f"between must lie between 0 and {LARGEST}, not {between}")
-    source = given(model.picture)
-    start = drawn_on(source.pixels, source.alpha, free=True)
-    width, height = model.picture.size
-    levels = model.levels((height, width))
-    entered(levels, strength)  # one that is none is refused now
+    frames: Annotated[int, Param("Pictures of the loop.", Whole(2, LONGEST))] = 24,
+    motion: Annotated[float, Param("How far it moves.", Number(0, 10, above=True))] = 0.3,
+    strength: Annotated[float, strength(fallback=0.6)] = BY_ENGINE,
+    between: Annotated[
+        int,
+        Param("Pictures dissolved between two drawn ones (default: by the engine).", Whole(0, LONGEST), fallback=0),
+    ] = BY_ENGINE,
+    count: Count = 1,
+    seed: Seed = 0,
+) -> "Iterator[Frame]":
+    """Make a short loop in which the picture moves a little.
+
+    The source enters every run. Its noise moves in a circle of radius `motion` around noise that stays. `count` loops
+    follow one after the other.
+    """
+    from unica.tasks.canvas import Canvas
+    from unica.tasks.strength import draw_from
+
+    canvas = Canvas.finished(model.picture.pixels, model.picture.alpha).all_new()
+    levels = model.run(canvas.size).levels
     keys = max(round(frames / (between + 1)), 2)
     return (
         replace(frame, index=index)
@@ -58,7 +50,7 @@ def _animate(
                 replace(frame, done=(index + (key + frame.fraction) / keys) / count)
                 for key in range(keys)
                 for frame in draw_from(
-                    model, start, levels, strength, 1, seed + index, noise=_circle(key / keys, motion)
+                    model, canvas, levels, strength, 1, seed + index, noise=_circle(key / keys, motion)
                 )
             ),
             keys,
@@ -67,8 +59,8 @@ def _animate(
     )
 
 
-def _dissolving(drawn: Iterator[Frame], keys: int, frames: int) -> Iterator[Frame]:
-    """All pictures of a loop, in order, of some that are drawn at even distances."""
+def _dissolving(drawn: "Iterator[Frame]", keys: int, frames: int) -> "Iterator[Frame]":
+    """All pictures of a loop in their order, from a few that are drawn at even distances."""
     at = [keys * number / frames for number in range(frames)]  # in keys
     ends = -1  # the key that was finished last
     first = before = None
@@ -84,32 +76,35 @@ def _dissolving(drawn: Iterator[Frame], keys: int, frames: int) -> Iterator[Fram
         yield from (_mixed(before, first, 1 + t - keys) for t in at if t > keys - 1)
 
 
-def _mixed(a: Frame, b: Frame, share: float) -> Frame:
-    """Between two finished pictures; what cannot be seen has no colour to give."""
+def _mixed(a: "Frame", b: "Frame", share: float) -> "Frame":
+    """A picture between two finished ones. Colours count as much as they can be seen."""
+    from unica.tasks.canvas import Canvas
+
     if share == 1:
         return b
     if a.alpha is None or b.alpha is None:
-        return b.finished(drawn_on(a.pixels.lerp(b.pixels, share), None))
+        return b.finished(Canvas.finished(a.pixels.lerp(b.pixels, share), None))
     first, second = (1 - share) * a.alpha, share * b.alpha
     alpha = first + second
-    return b.finished(drawn_on((first * a.pixels + second * b.pixels) / alpha.clamp_min(1e-6), alpha))
+    return b.finished(Canvas.finished((first * a.pixels + second * b.pixels) / alpha.clamp_min(1e-6), alpha))
 
 
-def _circle(turn: float, radius: float) -> Callable[[Sequence[int], torch.device], Noise]:
+def _circle(turn: float, radius: float) -> "Callable[[Sequence[int], torch.device], Noise]":
     """Noise of unit variance, at this part of a turn."""
+    import math
+
+    from unica.diffusion import seeded
+
     across, along = (radius * f(2 * math.pi * turn) for f in (math.cos, math.sin))
     size = math.sqrt(1 + radius**2)
 
-    def made(seeds: Sequence[int], device: torch.device) -> Noise:
+    def made(seeds: Sequence[int], device: "torch.device") -> "Noise":
         three = [seeded([(seed + n * _FAR) % 2**63 for seed in seeds], device) for n in range(3)]
 
-        def noise(shape: Sequence[int]) -> Tensor:
+        def noise(shape: Sequence[int]) -> "torch.Tensor":
             middle, x, y = (one(shape) for one in three)
             return (middle + across * x + along * y) / size
 
         return noise
 
     return made
-
-
-animate = Task(_animate)

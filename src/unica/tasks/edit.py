@@ -1,65 +1,79 @@
-"""Parts of the picture moved, copied, scaled or erased: what they leave is filled, seams are healed, the rest stays."""
-
-from __future__ import annotations
+"""Parts of the picture are moved, copied, scaled or erased; holes are filled and borders healed, and the rest stays."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
-import torch
-
+from unica.declare import Boxes, Param, Placements, Whole
+from unica.engines.base import Model
 from unica.errors import UnicaError
-from unica.model import Model
-from unica.pyramid import pyramid
-from unica.regions import Box, corners, grown
-from unica.tasks.given import Given, given
-from unica.tasks.region import Put
-from unica.tasks.task import Frame, Task, check_run, check_source, draw
-from unica.tone import adapted
+from unica.regions import Box, corners
+from unica.tasks.declare import CHANGING, Count, Seed, task
+from unica.tasks.region import Placement
+
+if TYPE_CHECKING:
+    from unica.masks import Mask
+    from unica.tasks.canvas import Canvas
+    from unica.tasks.run import Frame
 
 
-def _edit(
+@task(CHANGING, needs_source=True)
+def edit(
     model: Model,
-    move: Sequence[Put] = (),
-    copy: Sequence[Put] = (),
-    erase: Sequence[Box] = (),
-    seam: int = 3,
-    count: int = 1,
-    seed: int = 0,
-) -> Iterator[Frame]:
-    """Boxes in pixels of the picture as its file has it; what lands on another size is scaled, and takes the tone of
-    the ground there. Erased and vacated boxes are drawn anew, and `seam` pixels on both sides of the border of what was
-    put somewhere."""
-    check_run(count, seed)
-    check_source(model)
+    move: Annotated[Sequence[Placement], Param("A box, and where it goes; may be repeated.", Placements())] = (),
+    copy: Annotated[
+        Sequence[Placement], Param("A box, and where a copy of it goes; may be repeated.", Placements())
+    ] = (),
+    erase: Annotated[Sequence[Box], Param("A box to erase and fill; may be repeated.", Boxes())] = (),
+    seam: Annotated[int, Param("Pixels on both sides of a border that are drawn anew.", Whole(0, 64))] = 3,
+    count: Count = 1,
+    seed: Seed = 0,
+) -> "Iterator[Frame]":
+    """Move, copy, scale or erase parts of the picture. The rest stays as it is.
+
+    Boxes are in pixels of the picture as its file has it. What is put into a box of another size is scaled, and takes
+    the tone of the ground there.
+    """
+    import torch
+
+    from unica.tasks.canvas import Canvas
+    from unica.tasks.run import draw
+
     if not (move or copy or erase):
         raise UnicaError("nothing is to be done; say what with --move, --copy or --erase")
-    if not 0 <= seam <= 64:
-        raise UnicaError(f"seam must lie between 0 and 64 pixels, not {seam}")
     height, width = model.picture.pixels.shape[-2:]
     holes = torch.zeros(1, height, width, dtype=torch.bool)
     for box, option in [*((box, "move") for box, _ in move), *((box, "erase") for box in erase)]:
         left, top, right, bottom = corners(box, model.picture, option)
         holes[:, top:bottom, left:right] = True
-    free, edited = holes.clone(), given(model.picture)
+    new, canvas = holes.clone(), Canvas.of_source(model.picture)
     for (box, place), option in [*((put, "copy") for put in copy), *((put, "move") for put in move)]:
-        edited, free = _put(model, edited, free, box, place, option, seam)
-    if free.all():
+        canvas, new = _with_copy(model, canvas, new, box, place, option, seam)
+    if new.all():
         raise UnicaError("nothing of the picture would stay; move, copy or erase less")
-    edited = replace(edited, share=free.float())
-    return draw(model.without(holes), model.levels((height, width)), count, seed, given=edited)
+    hiding = model.hiding(holes)
+    return draw(hiding, hiding.run((height, width)), count, seed, canvas=replace(canvas, new=new.float()))
 
 
-def _put(
-    model: Model, onto: Given, free: torch.Tensor, box: Box, place: Box, option: str, seam: int
-) -> tuple[Given, torch.Tensor]:
+def _with_copy(
+    model: Model, canvas: "Canvas", new: "Mask", box: Box, place: Box, option: str, seam: int
+) -> "tuple[Canvas, Mask]":
+    """The canvas with a box of the source at another place, and what is new on it: the border is, the box is not."""
+    import torch
+
+    from unica.masks import grown
+    from unica.pyramid import pyramid
+    from unica.tasks.canvas import Canvas
+    from unica.tone import adapted
+
     source = model.picture
     left, top, right, bottom = corners(box, source, option)
     x, y, x_end, y_end = corners(place, source, option)
     size = (y_end - y, x_end - x)
-    canvas, alpha, origins = onto.pixels.clone(), onto.alpha, onto.origins.clone()
+    pixels, alpha, origins = canvas.pixels.clone(), canvas.alpha, canvas.origins.clone()
     clear = None if source.alpha is None else source.alpha[:, top:bottom, left:right]
     (part,) = pyramid(source.pixels[:, top:bottom, left:right], clear, [size])
-    canvas[:, y:y_end, x:x_end] = part.pixels
+    pixels[:, y:y_end, x:x_end] = part.pixels
     if alpha is not None and part.alpha is not None:
         alpha = alpha.clone()
         alpha[:, y:y_end, x:x_end] = part.alpha
@@ -68,12 +82,9 @@ def _put(
         for now, first, last in zip(size, (top, left), (bottom, right))
     )
     origins[y:y_end, x:x_end] = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), -1)
-    inside = torch.zeros_like(free)
+    inside = torch.zeros_like(new)
     inside[:, y:y_end, x:x_end] = True
     border = grown(inside, seam) & grown(~inside, seam)
-    known = ~free if onto.alpha is None else ~free & (onto.alpha > 0)
-    canvas = adapted(canvas, onto.pixels, inside, known)
-    return Given(canvas, alpha, onto.share, origins), (free & ~inside) | border
-
-
-edit = Task(_edit)
+    known = ~new if canvas.alpha is None else ~new & (canvas.alpha > 0)
+    pixels = adapted(pixels, canvas.pixels, inside, known)
+    return Canvas(pixels, alpha, canvas.new, origins), (new & ~inside) | border

@@ -1,38 +1,35 @@
-"""A pasted object becomes part of the scene (SinDDM, SinGAN's harmonization)."""
-
-from __future__ import annotations
+"""A pasted object becomes part of the scene (SinDDM; SinGAN's harmonization)."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
-from unica.model import Model
-from unica.regions import Region, grown
-from unica.tasks.entry import Content, draw_from, read
-from unica.tasks.given import check_feather, foreign
-from unica.tasks.task import Frame, Task, canvas, check_run
+from unica.declare import File, Group, Param, Whole
+from unica.engines.base import Model
+from unica.regions import Region
+from unica.tasks.declare import BY_ENGINE, OTHERS, Count, Feather, Seed, strength, task
 
-_STRENGTHS = {"instant": 0.25, "sinddm": 0.1, "sindiffusion": 0.2}
+if TYPE_CHECKING:
+    from unica.tasks.run import Frame
 
 
-def _harmonize(
+@task(OTHERS)
+def harmonize(
     model: Model,
-    content: Content,
-    where: Region,
-    strength: float | None = None,
-    dilate: int = 7,
-    feather: int = 5,
-    count: int = 1,
-    seed: int = 0,
-) -> Iterator[Frame]:
-    """`content` is the scene with something pasted into it, `where` that is. It enters the run late; what comes of it
-    replaces what was pasted, and `dilate` pixels around, and fades over `feather` more. The rest stays as it is."""
-    check_run(count, seed)
-    check_feather(feather)
-    check_feather(dilate, "dilate")
-    strength = _STRENGTHS[model.engine] if strength is None else strength
-    picture = read(model, content)
-    start = foreign(picture, model, grown(where.on(picture), dilate), feather)
-    height, width = canvas(model, picture.size)
-    return draw_from(model.closer(), start, model.levels((height, width)), strength, count, seed)
+    content: Annotated[Any, Param("The scene with something pasted into it.", File())],
+    where: Annotated[Region, Param("Where in the content something was pasted.", Group(Region, of_picture="content"))],
+    strength: Annotated[float, strength(fallback=0.2)] = BY_ENGINE,
+    dilate: Annotated[int, Param("Pixels around the mask that are drawn anew too.", Whole(0, 256))] = 7,
+    feather: Feather = 5,
+    count: Count = 1,
+    seed: Seed = 0,
+) -> "Iterator[Frame]":
+    """Make what was pasted into a scene a part of it. The rest of the scene stays as it is."""
+    from unica.masks import grown
+    from unica.tasks.canvas import Canvas
+    from unica.tasks.run import canvas_size
+    from unica.tasks.strength import draw_from, read_content
 
-
-harmonize = Task(_harmonize)
+    picture = read_content(model, content)
+    canvas = Canvas.of_other(picture, model, grown(where.on(picture), dilate), feather)
+    levels = model.run(canvas_size(model, picture.size)).levels
+    return draw_from(model.with_small_patches(), canvas, levels, strength, count, seed)

@@ -1,26 +1,29 @@
 """New pictures that are their own mirror image."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
-from unica.errors import UnicaError
-from unica.guides import Mirror
-from unica.model import Model
-from unica.tasks.task import Frame, Task, canvas, check_run, draw
-from unica.tasks.unconditional import axes
+from unica.declare import Choice, Param
+from unica.engines.base import Model
+from unica.tasks.declare import NEW, CanvasSize, Count, Seed, task
+from unica.torus import Axes
 
-
-def _mirror(
-    model: Model, axis: str = "x", size: tuple[int, int] | None = None, count: int = 1, seed: int = 0
-) -> Iterator[Frame]:
-    """`axis` x makes left and right alike, y top and bottom, xy both."""
-    check_run(count, seed)
-    wrap = axes(axis, "axis")
-    if not wrap:
-        raise UnicaError("axis must be x, y or xy")
-    levels = model.levels(canvas(model, size))
-    return draw(model, levels, count, seed, start=model.initial(levels[0]), guides=lambda seeds: [Mirror(wrap)])
+if TYPE_CHECKING:
+    from unica.tasks.run import Frame
 
 
-mirror = Task(_mirror)
+@task(NEW)
+def mirror(
+    model: Model,
+    axis: Annotated[
+        Axes, Param("x makes left and right alike, y top and bottom, xy both.", Choice("x", "y", "xy"))
+    ] = "x",
+    size: CanvasSize = None,
+    count: Count = 1,
+    seed: Seed = 0,
+) -> "Iterator[Frame]":
+    """Draw new pictures that are their own mirror image."""
+    from unica.guides import Mirror
+    from unica.tasks.run import canvas_size, draw
+
+    return draw(model, model.run(canvas_size(model, size)), count, seed, guides=lambda seeds: [Mirror(axis)])

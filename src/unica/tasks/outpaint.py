@@ -1,65 +1,65 @@
-"""The picture goes on beyond its edges; what was there stays as it is (SinDiffusion, Eq. 6)."""
-
-from __future__ import annotations
+"""The picture is extended beyond its edges; what was there stays as it is (SinDiffusion, Eq. 6)."""
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
-from unica.errors import UnicaError
-from unica.model import Model
-from unica.tasks.given import Given, check_feather, given, pasted
-from unica.tasks.task import LARGEST_COUNT, Frame, Task, canvas, check_run, check_source, draw
+from unica.declare import Param, Size, Text, Whole
+from unica.engines.base import Model
+from unica.errors import UnicaError, short
+from unica.tasks.declare import CHANGING, LARGEST_COUNT, Count, Feather, Seed, task
 
-LARGEST_REPEAT = 1000
+if TYPE_CHECKING:
+    from unica.tasks.canvas import Canvas
+    from unica.tasks.run import Frame
+
 ANCHORS = {"left": 0.0, "up": 0.0, "center": 0.5, "right": 1.0, "down": 1.0}
+_Pixels = Whole(0, 10**6)
 
 
-def _outpaint(
+@task(CHANGING, needs_source=True)
+def outpaint(
     model: Model,
-    left: int = 0,
-    right: int = 0,
-    up: int = 0,
-    down: int = 0,
-    size: tuple[int, int] | None = None,
-    anchor: str = "center",
-    repeat: int = 1,
-    feather: int = 0,
-    count: int = 1,
-    seed: int = 0,
-) -> Iterator[Frame]:
-    """So many pixels more on each side, `repeat` times; or as many as make a picture of this (width, height), in which
-    the old one is at the `anchor`: center, or a side or corner as left-up. Over `feather` pixels of what was there, old
-    fades into new.
+    left: Annotated[int, Param("Pixels to add on the left.", _Pixels)] = 0,
+    right: Annotated[int, Param("Pixels to add on the right.", _Pixels)] = 0,
+    up: Annotated[int, Param("Pixels to add above.", _Pixels)] = 0,
+    down: Annotated[int, Param("Pixels to add below.", _Pixels)] = 0,
+    size: Annotated[tuple[int, int] | None, Param("Size of the result, instead of pixels to add.", Size())] = None,
+    anchor: Annotated[
+        str,
+        Param("With a size, where the picture stays: center, left, right, up, down or as left-up.", Text("PLACE")),
+    ] = "center",
+    repeat: Annotated[int, Param("How many times to extend.", Whole(1, 1000))] = 1,
+    feather: Feather = 0,
+    count: Count = 1,
+    seed: Seed = 0,
+) -> "Iterator[Frame]":
+    """Extend the picture beyond its edges. What was there stays as it is.
 
-    Where one side alone grows, a round sees no more of the picture than the source's length: each takes as long as the
-    one before.
+    Where one side alone grows, a round looks at no more of the picture than the source's length, so each round takes as
+    long as the one before.
     """
-    check_run(count, seed)
-    check_source(model)
+    from unica.tasks.run import canvas_size
+
     margins = (left, right, up, down) if size is None else _margins(model, size, anchor)
     if size is not None and any((left, right, up, down)):
         raise UnicaError("give a size or margins (left, right, up, down), not both")
-    if min(margins) < 0 or not any(margins):
-        raise UnicaError(f"left, right, up and down must be pixels to add, not {', '.join(map(str, margins))}")
-    if not 1 <= repeat <= LARGEST_REPEAT:
-        raise UnicaError(f"repeat must lie between 1 and {LARGEST_REPEAT}, not {repeat}")
-    check_feather(feather)
+    if not any(margins):
+        raise UnicaError("nothing would be added: say with left, right, up, down or size where the picture grows")
     left, right, up, down = margins
     width, height = model.picture.size
-    canvas(model, (width + repeat * (left + right), height + repeat * (up + down)))
+    canvas_size(model, (width + repeat * (left + right), height + repeat * (up + down)))
     return _frames(model, margins, repeat, feather, count, seed)
 
 
 def _margins(model: Model, size: tuple[int, int], anchor: str) -> tuple[int, int, int, int]:
     width, height = (new - old for new, old in zip(size, model.picture.size))
     if min(width, height) < 0:
-        raise UnicaError(
-            f"size {size[0]}x{size[1]} is smaller than the picture, which has {model.picture.size[0]}x"
-            f"{model.picture.size[1]} pixels"
-        )
+        w, h = model.picture.size
+        raise UnicaError(f"size {size[0]}x{size[1]} is smaller than the picture, which has {w}x{h} pixels")
     words = anchor.split("-")
     if not set(words) <= set(ANCHORS) or len(words) > 2:
-        raise UnicaError(f"anchor must be {', '.join(ANCHORS)}, or two of them as left-up, not {anchor}")
+        raise UnicaError(f"anchor must be {', '.join(ANCHORS)}, or two of them as left-up, not {short(anchor)}")
     across = next((ANCHORS[word] for word in words if word in ("left", "right")), 0.5)
     along = next((ANCHORS[word] for word in words if word in ("up", "down")), 0.5)
     left, up = round(width * across), round(height * along)
@@ -68,44 +68,47 @@ def _margins(model: Model, size: tuple[int, int], anchor: str) -> tuple[int, int
 
 def _frames(
     model: Model, margins: tuple[int, int, int, int], repeat: int, feather: int, count: int, seed: int
-) -> Iterator[Frame]:
+) -> "Iterator[Frame]":
+    from unica.tasks.canvas import Canvas
+
     for index in range(count):
-        whole = given(model.picture)
+        whole = Canvas.of_source(model.picture)
         for turn in range(repeat):
-            mine = (seed + index + turn * LARGEST_COUNT) % 2**63  # a run's rounds all differ
-            for frame in _round(model, whole, margins, feather, mine):
+            own = (seed + index + turn * LARGEST_COUNT) % 2**63  # every round of a run has its own seed
+            for frame in _round(model, whole, margins, feather, own):
                 fraction = (turn + frame.fraction) / repeat
-                if frame.last and frame.given is not None:
-                    whole = frame.given
+                if frame.last and frame.canvas is not None:
+                    whole = frame.canvas
                 if not frame.last or turn == repeat - 1:
                     done = (index + fraction) / count
                     yield replace(frame, index=index, seed=seed + index, fraction=fraction, done=done)
 
 
-def _round(model: Model, whole: Given, margins: tuple[int, int, int, int], feather: int, seed: int) -> Iterator[Frame]:
-    """Draws around the part of the picture that matters, and puts the rest of it back at the end."""
+def _round(
+    model: Model, whole: "Canvas", margins: tuple[int, int, int, int], feather: int, seed: int
+) -> "Iterator[Frame]":
+    """Draw around the part of the picture that matters, then put the rest back."""
+    from unica.tasks.canvas import Canvas
+    from unica.tasks.run import draw
+
     left, right, up, down = margins
-    (height, width), (h0, w0) = whole.pixels.shape[-2:], model.picture.pixels.shape[-2:]
+    (height, width), (h0, w0) = whole.size, model.picture.pixels.shape[-2:]
     whole = whole.extended(*margins, feather)
     most = (h0, w0) if not any((left, right)) or not any((up, down)) else (height, width)
     rows, columns = _seen(height, most[0], up, down), _seen(width, most[1], left, right)
     part = whole.part(rows, columns)
-    levels = model.levels((part.pixels.shape[-2], part.pixels.shape[-1]))
-    for frame in draw(model, levels, 1, seed, given=part):
+    for frame in draw(model, model.run(part.size), 1, seed, canvas=part):
         if frame.last:
-            new = part.share.movedim(0, -1) >= 0.5
-            origins = frame.origins if model.traces else None
+            new = part.new.movedim(0, -1) >= 0.5
+            origins = frame.origins if model.knows_origins else None
             origins = part.origins.masked_fill(new, -1) if origins is None else origins
-            drawn = Given(frame.pixels, frame.alpha, part.share, origins)
-            frame = frame.finished(pasted(whole, drawn, rows, columns))
+            drawn = Canvas(frame.pixels, frame.alpha, part.new, origins)
+            frame = frame.finished(whole.with_part(drawn, rows, columns))
         yield frame
 
 
 def _seen(length: int, most: int, before: int, after: int) -> slice:
-    """The part of the extended axis that a round looks at: all, but for what is far from the only side that grows."""
+    """The part of an extended axis that a round looks at: all of it, unless only one side grows."""
     if (before and after) or not (before or after):
         return slice(0, before + length + after)
     return slice(0, before + min(length, most)) if before else slice(max(length - most, 0), length + after)
-
-
-outpaint = Task(_outpaint)

@@ -1,50 +1,63 @@
-"""Chosen parts of the source at chosen places; the rest is generated around them (SinDDM §3.3)."""
+"""Chosen parts of the source at chosen places; the rest is generated around them (SinDDM, Sec. 3.3)."""
 
-from __future__ import annotations
-
-import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated
 
-from unica.diffusion import Level
+from unica.declare import Number, Param, Placements
+from unica.engines.base import Model, Run
 from unica.errors import UnicaError
-from unica.guides import Placed, Places
-from unica.image import resize
-from unica.model import Model
 from unica.regions import Box, corners
-from unica.tasks.given import given
-from unica.tasks.task import Frame, Task, canvas, check_run, check_source, draw
+from unica.tasks.declare import NEW, CanvasSize, Count, Seed, task
+
+if TYPE_CHECKING:
+    from unica.diffusion import Level
+    from unica.guides import Placed
+    from unica.tasks.run import Frame
 
 _PLACED = 0.6  # of the steps of a run that has one level
-Put = tuple[Box, Box]  # of the source, and of the canvas; left, top, width, height
+Placement = tuple[Box, Box]  # of the source, and of the canvas; left, top, width, height
 
 
-def _region(
+@task(NEW, needs_source=True)
+def region(
     model: Model,
-    put: Sequence[Put],
-    eta: float = 0.8,
-    size: tuple[int, int] | None = None,
-    count: int = 1,
-    seed: int = 0,
-) -> Iterator[Frame]:
-    """Each box of the source is put into a box of the canvas: with `eta` 1 as it is, with less it may change. Boxes are
-    in pixels of the picture as its file has it. The finest level makes all of it one, or the last part of the steps
-    where there is one level."""
-    check_run(count, seed)
-    check_source(model)
+    put: Annotated[
+        Sequence[Placement], Param("A box of the source, and where it goes; may be repeated.", Placements())
+    ] = (),
+    eta: Annotated[
+        float, Param("How strictly: with 1 the boxes stay as they are, with less they may change.", Number(0, 1))
+    ] = 0.8,
+    size: CanvasSize = None,
+    count: Count = 1,
+    seed: Seed = 0,
+) -> "Iterator[Frame]":
+    """Put parts of the picture at chosen places, and generate the rest around them.
+
+    Boxes are in pixels of the picture as its file has it. The finest level is free, and joins all of it; with a single
+    level, the last part of its steps is.
+    """
+    from unica.guides import Places
+    from unica.tasks.run import canvas_size, draw
+
     if not put:
         raise UnicaError("put says what goes where, as 10,20,64,48@100,20; give one at least")
-    if not 0 <= eta <= 1:
-        raise UnicaError(f"eta must lie between 0 and 1, not {eta:g}")
-    height, width = canvas(model, size)
-    levels = model.levels((height, width))
-    at = _places(model, put, (width, height), levels)
-    return draw(model, levels, count, seed, guides=lambda seeds: [Places(at, eta)])
+    height, width = canvas_size(model, size)
+    run = model.run((height, width))
+    at = _placed(model, put, (width, height), run)
+    return draw(model, run, count, seed, guides=lambda seeds: [Places(at, eta)])
 
 
-def _places(
-    model: Model, put: Sequence[Put], size: tuple[int, int], levels: Sequence[Level]
-) -> Callable[[Level, float], Sequence[Placed]]:
-    source, picture = given(model.picture).canvas(model.channels), model.picture
+def _placed(
+    model: Model, put: Sequence[Placement], size: tuple[int, int], run: Run
+) -> "Callable[[Level, float], Sequence[Placed]]":
+    """What is wanted at which place, for each level and time of a run."""
+    from math import inf
+
+    from unica.guides import Placed
+    from unica.image import resize
+    from unica.tasks.canvas import Canvas
+
+    source, picture = Canvas.of_source(model.picture).tensor(model.channels), model.picture
     parts = []
     for box, place in put:
         left, top, right, bottom = corners(box, picture, "put")
@@ -54,15 +67,14 @@ def _places(
             raise UnicaError(
                 f"put {','.join(map(str, place))} does not lie within the canvas, which has {size[0]}x{size[1]} pixels"
             )
-        parts.append(
-            (source[..., top:bottom, left:right].to(model.device), x / size[0], y / size[1], w / size[0], h / size[1])
-        )
+        content = source[..., top:bottom, left:right].to(model.device)
+        parts.append((content, x / size[0], y / size[1], w / size[0], h / size[1]))
 
-    finest, times = levels[-1].index, levels[-1].times
-    alone = math.inf if len(levels) > 1 else times[round(_PLACED * (len(times) - 1))]
+    finest, times = run.levels[-1].index, run.levels[-1].times
+    free_from = inf if len(run.levels) > 1 else times[round(_PLACED * (len(times) - 1))]
 
-    def at(level: Level, t: float) -> list[Placed]:
-        if level.index == finest and t <= alone:
+    def at(level: "Level", t: float) -> "list[Placed]":
+        if level.index == finest and t <= free_from:
             return []
         height, width = level.size
         placed = []
@@ -73,6 +85,3 @@ def _places(
         return placed
 
     return at
-
-
-region = Task(_region)

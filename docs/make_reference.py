@@ -1,0 +1,110 @@
+"""Write docs/reference.md from the declarations of tasks and engines.
+
+    python docs/make_reference.py
+
+A test holds the page to the code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from unica.cli.drawing import Output
+from unica.cli.models import Opening
+from unica.declare import UNSET, Choice, Flag, Group, Number, Parameter, Whole, parameters
+from unica.engines.base import engines
+from unica.tasks import Task, tasks
+
+PAGE = Path(__file__).parent / "reference.md"
+HEAD = """# Reference
+
+Every task with its parameters, and every engine with its settings. This page is made from the code by
+`python docs/make_reference.py`; the same comes from `unica TASK --help`, `help(unica.TASK)` and, as JSON, `unica schema`.
+
+In Python, a task is a function of a model, `unica.sample(model, count=4)`, or a method of it, `model.sample(count=4)`.
+It returns a list of Pillow images; with `output="pt"` one tensor (n, channels, height, width), with `output="np"` one
+array (n, height, width, channels), of values from 0 to 1. Sizes are (width, height). Boxes are (left, top, width,
+height), in pixels of the picture as its file has it.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    lines, group = [HEAD], None
+    for task in tasks().values():
+        if task.group != group:
+            group = task.group
+            lines += [f"## {group or 'Python only'}", ""]
+        lines += _task(task)
+    lines += ["## Options of every command that draws", "", *_table([*parameters(Opening), *parameters(Output)]), ""]
+    lines += ["## Engines", ""]
+    for engine in engines().values():
+        lines += [f"### {engine.name}", "", f"This engine {_sentence(engine.summary)}", ""]
+        lines += [*_table(parameters(engine.knobs)), ""]
+        if parameters(engine.training_knobs):
+            lines += ["When training:", "", *_table(parameters(engine.training_knobs)), ""]
+        if engine.presets:
+            lines += ["| preset | |", "| --- | --- |"]
+            lines += [f"| `{name}` | {summary} |" for name, summary in engine.presets.items()]
+            lines += [""]
+        if engine.defaults:
+            lines += ["Its defaults of tasks:", "", "| task | defaults |", "| --- | --- |"]
+            lines += [f"| `{task}` | {_pairs(values)} |" for task, values in engine.defaults.items()]
+            lines += [""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _task(task: Task) -> Iterator[str]:
+    yield from (f"### {task.name}", "", task.description, "", *_table(task.parameters), "")
+
+
+def _table(declared: Sequence[Parameter]) -> Iterator[str]:
+    yield from ("| parameter | option | values | default | |", "| --- | --- | --- | --- | --- |")
+    for parameter in declared:
+        if isinstance(parameter.kind, Group):
+            fields = ", ".join(f"`--{field.option}`" for field in parameters(parameter.kind.of))
+            default = "must be given" if parameter.required else ""
+            values = f"a `{parameter.kind.of.__name__}`"
+            yield f"| `{parameter.name}` | {fields} | {values} | {default} | {parameter.about.help} |"
+        else:
+            about = parameter.about.help.replace("|", "\\|")
+            yield f"| `{parameter.name}` | {_option(parameter)} | {_values(parameter)} | {_default(parameter)} | {about} |"
+
+
+def _option(parameter: Parameter) -> str:
+    if parameter.about.argument:
+        return parameter.kind.metavar.replace("|", "\\|")
+    short = f"`-{parameter.about.short}`, " if parameter.about.short else ""
+    return f"{short}`--{parameter.option}`"
+
+
+def _values(parameter: Parameter) -> str:
+    kind = parameter.kind
+    if isinstance(kind, Whole | Number):
+        return f"{kind.low:g} to {kind.high:g}" if kind.high < 10**6 else f"{kind.low:g} and up"
+    if isinstance(kind, Choice):
+        return ", ".join(f"`{option}`" for option in kind.options if option)
+    return "" if isinstance(kind, Flag) else kind.metavar.replace("|", "\\|")
+
+
+def _default(parameter: Parameter) -> str:
+    default = parameter.default
+    if default is UNSET:
+        return "must be given"
+    if default is None or default is False or default in ((), ""):
+        return ""
+    other = parameter.about.command_default
+    return f"`{default}`" if other is UNSET else f"`{default}`; on a command line `{other}`"
+
+
+def _pairs(values: dict[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _sentence(text: str) -> str:
+    return text.rstrip(".") + "."
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

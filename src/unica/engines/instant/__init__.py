@@ -1,0 +1,49 @@
+"""The instant engine: it copies patches of the source, by a closed formula, and needs no training."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from unica.declare import Number, Odd, Param, Whole
+from unica.engines.base import Engine
+
+if TYPE_CHECKING:
+    from unica.engines.instant.model import Instant
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """What a user can set."""
+
+    diversity: Annotated[
+        float, Param("0 gives near-copies, 0.5 new layouts of the same scene, 1 wild mixtures.", Number(0, 1))
+    ] = 0.5
+    patch: Annotated[int, Param("Side of the patches that make fine detail; larger ones copy more.", Odd(3, 31))] = 7
+    levels: Annotated[
+        int | None, Param("How many sizes the picture is seen at (default: by its size).", Whole(1, 12))
+    ] = None
+    max_side: Annotated[
+        int | None, Param("Larger sources are shrunk to this many pixels a side.", Whole(32, 10**6))
+    ] = 1024
+
+
+class InstantEngine(Engine):
+    name = "instant"
+    summary = "copies patches of the picture, at once, with nothing to train"
+    rank = 0
+    opens_pictures = True
+    knobs = Knobs
+    defaults = {  # noqa: RUF012
+        "style": {"strength": 0.4},
+        "analogy": {"strength": 0.7},
+        "harmonize": {"strength": 0.25},
+        "retarget": {"strength": 0.85},
+        "animate": {"strength": 0.93, "between": 3},  # patches jump from frame to frame; dissolving hides that
+    }
+
+    def open(self, image: Any, device: str = "auto", precision: str = "auto", **knobs: Any) -> "Instant":
+        from unica.engines.instant.model import open_picture
+
+        return open_picture(image, Knobs(**self.check_knobs(knobs)), device, precision)
+
+
+engine = InstantEngine()

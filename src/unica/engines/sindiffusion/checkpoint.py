@@ -1,0 +1,66 @@
+"""What SinDiffusion's authors' trainer saves (`ema_0.9999_050000.pt`): the averaged weights and nothing else.
+
+The structure of the network follows from the shapes of its weights. A size, if the user gives one, is what the image
+is brought to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unica.engines.author_checkpoints import State, fitting, imported
+from unica.engines.sindiffusion.process import SinDiffusionProcess
+from unica.engines.trained import TrainedModel
+from unica.errors import UnicaError
+from unica.image import Picture
+from unica.networks import UNetConfig
+from unica.pyramid import Size
+
+_METHOD = "SinDiffusion"
+
+
+def read_checkpoint(
+    path: Path,
+    held: Mapping[str, Any],
+    picture: Picture,
+    sizes: Sequence[Size] | None,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> TrainedModel | None:
+    """The model of a checkpoint; None if the authors' trainer did not write it."""
+    if "input_blocks.0.0.weight" not in held:
+        return None
+    with fitting(path, _METHOD):
+        config = _network(held)
+    if sizes is not None and len(sizes) != 1:
+        raise UnicaError(f"{path} has one level and you gave {len(sizes)} sizes: give one (--sizes 248x186), or none")
+    width, height = picture.size
+    size = (height, width) if sizes is None else sizes[0]
+    process = SinDiffusionProcess(network=config, sizes=(size,), starts=(1000,))
+    weights = {f"0.{name}": x for name, x in held.items()}
+    return imported(path, _METHOD, process, weights, picture, _steps(path), device, dtype)
+
+
+def _network(state: State) -> UNetConfig:
+    """The structure of the network. A stage ends where a convolution halves the sides."""
+    width = state["time_embed.0.weight"].shape[1]
+    stages: list[list[int]] = [[]]
+    blocks = {int(name.split(".")[1]) for name in state if name.startswith("input_blocks.")}
+    for index in sorted(blocks - {0}):
+        if f"input_blocks.{index}.0.op.weight" in state:
+            stages.append([])
+        else:
+            stages[-1].append(state[f"input_blocks.{index}.0.in_layers.2.weight"].shape[0])
+    multipliers = tuple(stage[0] // width for stage in stages)
+    return UNetConfig(width, multipliers, len(stages[0]), state["input_blocks.0.0.weight"].shape[1])
+
+
+def _steps(path: Path) -> int:
+    """The steps of the training, which only the file's name tells."""
+    found = re.search(r"_(\d+)$", path.stem)
+    return int(found[1]) if found else 0

@@ -1,0 +1,225 @@
+"""A model that was trained: a network, the process that it reverses, and the picture that it was trained on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from copy import copy, deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import ModelHubMixin, hf_hub_download
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from unica.devices import find_device
+from unica.diffusion import Denoiser, Level, Prediction, eps_of, mean_of
+from unica.engines.base import Model, Run
+from unica.engines.files import (
+    HUB_FILE,
+    Damaged,
+    StoredModel,
+    load,
+    process_from_json,
+    process_to_json,
+    write_model,
+)
+from unica.engines.windows import windowed
+from unica.errors import UnicaError, reason, whole
+from unica.image import Picture
+from unica.networks import build
+from unica.process import Process
+from unica.pyramid import Size, canvas_sizes
+from unica.schedule import Blend, Schedule
+from unica.torus import Axes
+from unica.training.config import TrainingConfig
+
+_BATCH = {"cpu": 1, "cuda": 16, "mps": 4}  # pictures drawn together
+
+
+class TrainedModel(ModelHubMixin, Model, library_name="unica", tags=["unica", "single-image"]):
+    """A trained network, ready to draw from. A run leaves nothing on it."""
+
+    differentiable = True
+
+    def __init__(
+        self,
+        process: Process,
+        network: nn.Module,
+        picture: Picture,
+        training: Mapping[str, Any] | None = None,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        has_source: bool = True,
+    ) -> None:
+        self.process = process
+        self.engine = process.engine
+        self.network = network.eval().requires_grad_(False).to(device)
+        self.picture = picture
+        self.training = dict(training or {})  # how the model was made: preset, steps, seconds, seed
+        self.device, self.dtype = torch.device(device), dtype
+        self.has_source = has_source
+        self.batch = _BATCH[self.device.type]
+        self._hub_mixin_config = {"unica": {"recipe": process_to_json(process), "training": self.training}}
+
+    @property
+    def channels(self) -> int:
+        return self.process.network.channels
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"preset": self.training.get("preset"), **self.process.settings}
+
+    @property
+    def summary(self) -> str:
+        width, height = self.picture.size
+        levels = f"{len(self.process.sizes)} levels, " if len(self.process.sizes) > 1 else ""
+        return f"{self.engine} engine, {width}x{height} source, {levels}{self.device.type}"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        weights = sum(weight.numel() for weight in self.network.parameters())
+        field = self.process.network.receptive_field
+        return {
+            "trained": ", ".join(f"{key} {value}" for key, value in self.training.items()),
+            "network": f"{type(self.network).__name__}, {weights} weights, receptive field of {field} pixels",
+            "levels": ", ".join(f"{width}x{height}" for height, width in self.process.sizes),
+            **{name.replace("_", " "): value for name, value in self.process.settings.items()},
+            **self.process.details,
+        }
+
+    def run(self, size: Size, wrap: Axes = "") -> Run:
+        return Run(self.process.levels(canvas_sizes(size, list(self.process.sizes)), wrap))
+
+    def denoiser(self, seeds: Sequence[int]) -> Denoiser:
+        return NetworkDenoiser(self)
+
+    def to(self, device: str | torch.device) -> TrainedModel:
+        where = find_device(device) if isinstance(device, str) else device
+        return TrainedModel(
+            self.process, deepcopy(self.network), self.picture, self.training, where, self.dtype, self.has_source
+        )
+
+    def for_guidance(self) -> TrainedModel:
+        model = copy(self)
+        model.process = self.process.for_guidance()
+        return model
+
+    def alpha(self, x0: Float[Tensor, "c h w"], denoiser: Denoiser, row: int) -> Float[Tensor, "1 h w"] | None:
+        """The network draws transparency as one more channel."""
+        colours = self.picture.pixels.shape[0]
+        return ((x0[colours:] + 1) / 2).clamp(0, 1) if len(x0) > colours else None
+
+    def predict_noise(
+        self, x: Float[Tensor, "b c h w"], t: int | Int[Tensor, "b"], level: int
+    ) -> Float[Tensor, "b c h w"]:
+        """The network's estimate of the noise in x, in float32.
+
+        `t` counts as the authors do: 0 is the least noisy state. `level` 0 is the coarsest.
+        """
+        whole("level", level, 0, len(self.process.sizes) - 1)
+        times = torch.as_tensor(t).expand(len(x))
+        for time in times.tolist():
+            whole("t", time, 0, self.process.chain - 1)
+        with torch.inference_mode():
+            return self.process.eps(self.network, x.to(self.device), _times(times + 1), level).clone()
+
+    def save(self, path: str | os.PathLike[str], source: bool = True) -> None:
+        """Write one file with everything that drawing needs. Without `source`, it leaves out the picture's pixels."""
+        process, weights = process_to_json(self.process), self.network.state_dict()
+        stored = StoredModel(process, weights, self.picture, self.training, source and self.has_source)
+        write_model(Path(path), stored)
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        self.save(save_directory / HUB_FILE)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **settings: Any) -> TrainedModel:
+        """A model from a folder or from the Hugging Face hub. The settings are those of `unica.load` and the hub's."""
+        try:
+            return super().from_pretrained(pretrained_model_name_or_path, **settings)
+        except UnicaError:
+            raise
+        except Exception as error:  # the hub's library raises errors of its own, and those of its transport
+            raise UnicaError(
+                f"{pretrained_model_name_or_path} is no folder here, and the Hugging Face hub does not give it"
+                f" ({reason(error)}); download its {HUB_FILE} elsewhere and load that"
+            ) from None
+
+    @classmethod
+    def _from_pretrained(cls, *, model_id: str, **settings: Any) -> Any:
+        hub = ("revision", "cache_dir", "force_download", "local_files_only", "token", "proxies", "resume_download")
+        options = {name: settings.pop(name, None) for name in hub}
+        if Path(model_id).is_dir():
+            return load(model_id, **settings)
+        given = {name: value for name, value in options.items() if value is not None}
+        return load(hf_hub_download(model_id, HUB_FILE, **given), **settings)
+
+
+def read_trained(
+    stored: StoredModel, kind: type[Process], device: torch.device, dtype: torch.dtype, **knobs: Any
+) -> TrainedModel:
+    """The model that a file holds, where the engine has this kind of process."""
+    try:
+        process = process_from_json(kind, stored.process)
+        network = build(process.network)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Damaged(f"{type(error).__name__} in its description") from None
+    try:
+        network.load_state_dict(stored.weights)
+    except RuntimeError:
+        raise Damaged("its weights are not those of the network that it names") from None
+    process = process.tuned(**knobs)
+    return TrainedModel(process, network, stored.picture, stored.training, device, dtype, stored.has_source)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedModelConfig(TrainingConfig):
+    """A training that makes a `TrainedModel`."""
+
+    def model(
+        self,
+        process: Process,
+        network: nn.Module,
+        picture: Picture,
+        training: Mapping[str, Any],
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> TrainedModel:
+        return TrainedModel(process, network, picture, training, device, dtype)
+
+
+@dataclass(frozen=True)
+class NetworkDenoiser:
+    """Reads x0 and eps from the network's estimate of the noise (Alg. 2, lines 6 and 7)."""
+
+    model: TrainedModel
+
+    @property
+    def schedule(self) -> Schedule:
+        return self.model.process.schedule
+
+    def __call__(self, x_t: Float[Tensor, "b c h w"], t: float, level: Level, blend: Blend) -> Prediction:
+        mean = mean_of(x_t, self._eps(x_t, t, level), t, self.schedule)
+        return Prediction(blend.unmix(mean, t), eps_of(x_t, mean.clamp(-1, 1), t, self.schedule))
+
+    def _eps(self, x: Float[Tensor, "b c h w"], t: float, level: Level) -> Float[Tensor, "b c h w"]:
+        """The network's estimate, on a canvas of any size."""
+        model = self.model
+        half = model.dtype != torch.float32
+
+        def eps(x: Tensor) -> Tensor:
+            times = _times(torch.full((len(x),), int(t)))
+            with torch.autocast(x.device.type, model.dtype, enabled=half):
+                x = x.contiguous(memory_format=torch.channels_last)
+                return model.process.eps(model.network, x, times, level.index).float().contiguous()
+
+        network = model.process.network
+        margin = network.receptive_field // 2
+        return windowed(eps, x, margin, level.wrap, grid=network.grid, feather=margin // 2 if network.norm else 0)
+
+
+def _times(t: Int[Tensor, "b"]) -> Int[Tensor, "b 1 1 1"]:
+    return t.cpu().view(-1, 1, 1, 1)

@@ -1,0 +1,178 @@
+"""Reading images: any common file or Pillow image becomes upright gray or sRGB in [-1, 1].
+
+Whatever is wrong with a file becomes a `UnicaError` of one sentence.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import ExifTags, Image, ImageFile
+
+from unica.errors import UnicaError, reason
+from unica.image.colour import to_srgb
+from unica.image.convert import eight_bits, to_tensor
+from unica.image.picture import Picture
+from unica.image.text import text_of
+
+_Size = tuple[int, int]  # (width, height)
+_LARGEST = 250_000_000  # pixels of a file
+_SMALLEST = 32  # pixels of the shorter side of a picture
+
+# The formats that `load` opens. Pillow has more, but some of them run other programs (EPS starts Ghostscript).
+_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "JPEG2000", "PPM")
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".gif", ".bmp", ".jp2", ".ppm", ".pgm")
+
+# Pillow's modes -> the modes that the code below handles. "P" and the 16-bit modes ("I...") are separate cases.
+_PLAIN = {mode: mode for mode in ("L", "LA", "RGB", "RGBA", "CMYK")}
+_PLAIN |= {"1": "L", "La": "LA", "RGBa": "RGBA", "PA": "RGBA"}
+_PLAIN |= dict.fromkeys(("RGBX", "YCbCr", "HSV", "LAB"), "RGB")
+
+_UPRIGHT = {  # EXIF orientation -> the operation that turns the picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def load(
+    source: str | os.PathLike[str] | Image.Image, max_side: int | None = None, smallest: int = _SMALLEST
+) -> Picture:
+    """Read an image: turned upright by its EXIF, in sRGB by its ICC profile, the first frame of an animation.
+
+    Gray stays one channel and keeps its 16 bits. 16-bit colour, and 16-bit gray with transparency, become 8-bit:
+    Pillow has nothing else. For the same reason the profile of a 16-bit image is ignored. `max_side` shrinks the
+    longer side before pixels become floats, so that large photographs take little memory. The shorter side must then
+    have at least `smallest` pixels.
+    """
+    if isinstance(source, Image.Image):
+        with _reading("the picture"):
+            _check_size(source.size, max_side, smallest)
+            source.load()
+            raw = repr((source.mode, source.size, source.getpalette())).encode() + source.tobytes()
+            return _picture(source, source.size, max_side, "picture", sha256(raw).hexdigest())
+    with _reading(str(source)), open(source, "rb") as file:
+        image = _open(file)
+        digest = _sha256(file)
+        full, fitted = image.size, _check_size(image.size, max_side, smallest)
+        # JPEG can decode at 1/2, 1/4 or 1/8, which is cheaper. At twice the final size, Lanczos still decides the look.
+        drafted = fitted != full and image.draft(None, (2 * fitted[0], 2 * fitted[1]))
+        image.load()
+        return _picture(image, full if drafted else image.size, max_side, Path(source).stem, digest)
+
+
+def read_text(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The text that was saved with a picture, by key; empty if there is none."""
+    with _reading(str(path)), open(path, "rb") as file:
+        image = _open(file)
+        _check_size(image.size, None, smallest=1)
+        return text_of(image)
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Turn every error into one sentence that begins with the name of what is read."""
+    try:
+        yield
+    except UnicaError as error:
+        raise UnicaError(f"{name} {error}") from None
+    except Exception as error:  # Pillow's decoders raise nearly anything on damaged bytes
+        damaged = "" if getattr(error, "errno", None) else ", it may be damaged"
+        raise UnicaError(f"{name} cannot be read{damaged}: {reason(error)}.") from error
+
+
+def _open(file: BinaryIO) -> ImageFile.ImageFile:
+    """`Image.open` for our formats only, without Pillow's own limit on pixels (a global far below ours)."""
+    Image.init()
+    start = file.read(16)
+    for name in _FORMATS:
+        factory, accept = Image.OPEN.get(name, (None, None))
+        if factory and accept and accept(start) is True:  # a str says that Pillow was built without it
+            file.seek(0)
+            return factory(file, "")
+    raise UnicaError(f"is not an image of a kind that can be read ({', '.join(_FORMATS)}).")
+
+
+def _check_size(size: _Size, max_side: int | None, smallest: int = _SMALLEST) -> _Size:
+    """The size that an image will be shrunk to. Too large and too small images are refused."""
+    if size[0] * size[1] > _LARGEST:
+        raise UnicaError(f"has {size[0]}x{size[1]} pixels, more than the {_LARGEST:,} that can be read.")
+    width, height = _fit(size, max_side)
+    if min(width, height) < smallest:
+        now = "is" if (width, height) == size else "is shrunk to"
+        raise UnicaError(f"{now} {width}x{height} pixels, and the shorter side needs at least {smallest}.")
+    return width, height
+
+
+def _fit(size: _Size, max_side: int | None) -> _Size:
+    """The size of the same shape whose longer side is at most `max_side`."""
+    scale = 1.0 if max_side is None else min(1.0, max_side / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _picture(image: Image.Image, full: _Size, max_side: int | None, name: str, digest: str) -> Picture:
+    """The Picture of a decoded image. `full` is its size in the file, which JPEG may have shrunk already."""
+    plain, orientation = _plain(image), _orientation(image)
+    if plain.size != _fit(full, max_side):  # Pillow multiplies LA and RGBA by alpha before it resizes
+        plain = plain.resize(_fit(full, max_side), Image.Resampling.LANCZOS)
+    if orientation in _UPRIGHT:
+        plain = plain.transpose(_UPRIGHT[orientation])
+    size = (full[1], full[0]) if orientation >= 5 else full
+    alpha = to_tensor(plain.getchannel("A"), 255) if "A" in plain.getbands() else None
+    if alpha is not None and not alpha.any():
+        raise UnicaError("is wholly transparent, so there is nothing to learn from.")
+    if plain.mode == "I":
+        return Picture((to_tensor(plain, 65535) * 2 - 1).clamp(-1, 1), alpha, 16, digest, name, size)
+    colour = to_srgb(plain.convert(plain.mode.removesuffix("A")), image.info.get("icc_profile"))
+    return Picture(to_tensor(colour, 255) * 2 - 1, alpha, 8, digest, name, size)
+
+
+def _orientation(image: Image.Image) -> int:
+    """1 to 8 by EXIF. 1 is upright; it is also the answer where there is no EXIF, or none that can be read."""
+    if image.format == "TIFF":  # Pillow's TIFF loader turns it already, and some versions leave the tag behind
+        return 1
+    with suppress(SyntaxError, ValueError, TypeError, LookupError, EOFError, OSError, struct.error):
+        found = image.getexif().get(ExifTags.Base.Orientation)
+        return found if found in _UPRIGHT else 1
+    return 1
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """The image as L, LA, RGB, RGBA or CMYK; or as I, which means 16-bit gray here."""
+    clear = image.info.get("transparency")  # one gray or colour that is transparent, in place of a channel
+    if image.mode.startswith("I"):
+        levels = np.asarray(image, np.int32)
+        if levels.min() < 0 or levels.max() > 65535:
+            raise UnicaError("has 32-bit pixels: save it with 8 or 16 bits.")
+        if clear is None:
+            return Image.fromarray(levels)
+        opaque = np.where(levels == clear, 0, 255).astype(np.uint8)
+        return Image.fromarray(np.stack([eight_bits(image), opaque], axis=-1))
+    if image.mode == "P":
+        image, clear = image.convert(), None  # to RGBA if any of its colours is transparent
+    if image.mode not in _PLAIN:
+        raise UnicaError(f"has pixels of the kind {image.mode}, which cannot be read: save it as RGB.")
+    mode = _PLAIN[image.mode] + ("A" if clear is not None and image.mode in ("1", "L", "RGB") else "")
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _sha256(file: BinaryIO) -> str:
+    """The sha256 of all bytes of a file. The position in the file does not change."""
+    here, digest = file.tell(), sha256()
+    file.seek(0)
+    while block := file.read(1 << 20):
+        digest.update(block)
+    file.seek(here)
+    return digest.hexdigest()

@@ -1,0 +1,75 @@
+"""Pictures as files: PNG, 16-bit PNG, animations and data URIs. A failed write leaves no file."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from jaxtyping import Int
+from PIL import Image
+from torch import Tensor
+
+from unica.errors import UnicaError, listed, reason
+from unica.files import whole_file
+from unica.image.text import text_options
+
+ANIMATED = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
+_OPTIONS: dict[str, dict[str, Any]] = {"GIF": {"disposal": 2}, "WEBP": {"quality": 90, "method": 4}, "PNG": {}}
+
+
+def save_png(image: Image.Image, path: str | os.PathLike[str], text: Mapping[str, str] = {}) -> None:
+    """Write a PNG with its text chunks, in their order: the whole file or none of it."""
+    with _writing(Path(path)) as file:
+        image.save(file, "PNG", **text_options("PNG", text))
+
+
+def save_animation(
+    images: Sequence[Image.Image], path: str | os.PathLike[str], fps: float = 12, text: Mapping[str, str] = {}
+) -> None:
+    """Write an endless animation with its text: GIF, WebP or PNG, by the name's suffix."""
+    path = Path(path)
+    format = ANIMATED.get(path.suffix.lower())
+    if format is None:
+        raise UnicaError(f"{path} must end in {listed(list(ANIMATED))} to be an animation")
+    first, *rest = images
+    with _writing(path) as file:
+        options = {**_OPTIONS[format], **text_options(format, text)}
+        first.save(file, format, save_all=True, append_images=rest, duration=round(1000 / fps), loop=0, **options)
+
+
+def save_rgb16(planes: Int[Tensor, "3 h w"], path: str | os.PathLike[str]) -> None:
+    """Write whole numbers from 0 to 65535 as a PNG with 16 bits per channel. Pillow cannot write those."""
+    pixels = planes.permute(1, 2, 0).numpy().astype(">u2")
+    height, width = pixels.shape[:2]
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)  # 0: the row is stored without a filter
+    head = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    with _writing(Path(path)) as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        for name, data in chunks:
+            file.write(struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)))
+
+
+def data_uri(image: Image.Image, longest: int) -> str:
+    """The picture as a `data:` address for a web page; no side is longer than `longest`."""
+    small = image.copy()
+    small.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    small.save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[BinaryIO]:
+    try:
+        with whole_file(path) as file:
+            yield file
+    except OSError as error:
+        raise UnicaError(f"{path} cannot be written: {reason(error)}.") from error

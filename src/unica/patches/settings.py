@@ -1,0 +1,71 @@
+"""The settings of the patch denoiser, and the levels it runs on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import partial
+
+from unica.diffusion import Level, ddim, ddpm
+from unica.patches.exact import Edges
+from unica.pyramid import Size
+from unica.schedule import no_blur
+
+
+@dataclass(frozen=True)
+class PatchSettings:
+    """How the patch denoiser works. docs/benchmarks.md has the measured results of the defaults."""
+
+    # The coarsest level decides the layout, by exact, stochastic steps whose patches shrink with the noise.
+    coarsest_area: int = 3072  # pixels
+    steps: int = 28
+    high: float = 8.0  # sigma of the first step
+    low: float = 0.03  # sigma of the last step
+    widest: int = 19  # patch size of the first step
+    narrowest: int = 9  # patch size of the last step
+    edges: Edges = field(default=Edges(rows=3.0, columns=0.0, outside=20.0))
+    balance: int = 4  # Sinkhorn rounds in each exact step: they even out how often source patches are used
+    # Finer levels add detail by a fast search, in a few steps with hardly any noise.
+    patch: int = 7
+    start: float = 0.03  # sigma of the first step
+    fine_steps: int = 2
+    deblur: bool = True  # finer levels start from the blur of the coarser level
+    window: float = 1.5  # std of the window that averages patches; the last step copies single patches instead
+    passes: int = 2
+    jitter: int = 0  # random candidates for each pixel; with them, seams have smaller errors, but there are more seams
+    reach: int = 2  # pixels: how far random candidates are from the current one
+    decay: float = 0.1  # healing spreads a seam over about 1 / sqrt(decay) pixels
+    exact_until: float = 0.3  # below this sigma the coarsest level is searched as well: the layout is settled
+    exact_levels: int = 1  # on so many levels, from the coarsest, a step compares all patches
+    kept_sigma: float = 0.2  # sigma at which patches are compared where the canvas is already known
+
+    def coarse_times(self) -> tuple[float, ...]:
+        """Sigmas of the coarsest level: a geometric series, then 0."""
+        ratio = math.log(self.low / self.high) / max(self.steps - 1, 1)
+        return (*(self.high * math.exp(ratio * n) for n in range(self.steps)), 0.0)
+
+    def fine_times(self) -> tuple[float, ...]:
+        """Sigmas of finer levels, evenly spaced down to 0."""
+        return tuple(self.start * (1 - n / self.fine_steps) for n in range(self.fine_steps + 1))
+
+    def width(self, level: Level, sigma: float) -> int:
+        """The patch size of a step. On the coarsest level it is linear in log(sigma)."""
+        if level.index > 0:
+            return self.patch
+        share = math.log(max(sigma, self.low) / self.low) / math.log(self.high / self.low)
+        return round(self.narrowest + (self.widest - self.narrowest) * min(share, 1.0)) | 1
+
+    def is_exact(self, level: Level, sigma: float) -> bool:
+        """Whether a step compares all patches. On the coarsest level only the noisy steps do."""
+        return level.index < self.exact_levels and (level.index > 0 or sigma >= self.exact_until)
+
+    def levels(self, sizes: list[Size]) -> list[Level]:
+        """The coarsest level takes stochastic steps. Finer levels are deterministic and remove blur, as in SinDDM."""
+        first = Level(0, sizes[0], self.coarse_times(), ddpm())
+        blur = partial(_linear, self.start) if self.deblur else no_blur
+        return [first, *(Level(i, s, self.fine_times(), ddim(), blur) for i, s in enumerate(sizes[1:], start=1))]
+
+
+def _linear(start: float, t: float) -> float:
+    """A gamma that falls linearly from 1 at the start to 0."""
+    return t / start

@@ -1,0 +1,202 @@
+"""Declaring a task once: a typed, documented function whose parameters say what they take.
+
+    @task(CHANGING, needs_source=True)
+    def tile(model: Model, axis: Annotated[str, Param("...", Choice("x", "y", "xy"))] = "xy", ...) -> "Iterator[Frame]":
+        \"\"\"Make this picture repeat without a seam.\"\"\"
+
+The function yields frames. From it come the Python function `unica.tile` (and `model.tile`), the command `unica tile`,
+the JSON schema and the page of the reference. A task is one module of this package, named like the task. Such a module
+imports what is heavy inside its functions, so that help does not wait for torch.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    Protocol,
+    cast,
+    get_args,
+    get_origin,
+    runtime_checkable,
+)
+
+from unica.declare import UNSET, Choice, Group, Number, Param, Parameter, Size, Whole, object_schema, parameters
+from unica.engines.base import Model, find
+from unica.errors import UnicaError
+from unica.regions import Region
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from unica.tasks.run import Frame
+
+GROUPS = NEW, CHANGING, OTHERS = "New pictures", "Changing this picture", "Other pictures' content"
+LARGEST_COUNT = 10**6
+Form = Literal["pil", "pt", "np"]
+
+Notes = Callable[..., Mapping[str, Any]]  # of a finished frame and the task's arguments by name
+Prepare = Callable[[Model, dict[str, Any], Callable[[str], None]], dict[str, Any]]
+
+
+class Figures(NamedTuple):
+    """Pictures that explain a result, written beside it with `--show`."""
+
+    help: str
+    draw: Callable[[Frame], Mapping[str, tuple[str, str | Float[Tensor, "3 h w"]]]]  # name -> (suffix, SVG or picture)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A declared task."""
+
+    name: str
+    group: str | None  # of commands; None: a Python function only
+    function: Callable[..., Iterator[Frame]]
+    needs_source: bool
+    animation: bool
+    prepare: Prepare | None
+    notes: Notes | None
+    figures: Figures | None
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        return parameters(self.function)
+
+    @property
+    def summary(self) -> str:
+        """The first line of the description."""
+        return self.description.partition("\n")[0]
+
+    @property
+    def description(self) -> str:
+        return inspect.getdoc(self.function) or ""
+
+    @property
+    def signature(self) -> inspect.Signature:
+        """Of the Python function: plain types, and the form of what it returns."""
+        parts = [
+            part.replace(annotation=get_args(part.annotation)[0]) if get_origin(part.annotation) is Annotated else part
+            for part in inspect.signature(self.function).parameters.values()
+        ]
+        form = inspect.Parameter("output", inspect.Parameter.KEYWORD_ONLY, default=_OUTPUT.default, annotation=Form)
+        returned = "list[PIL.Image.Image] | torch.Tensor | numpy.ndarray"
+        return inspect.Signature([*parts, form], return_annotation=returned)
+
+    @property
+    def documentation(self) -> str:
+        """The description, and a line for each parameter."""
+        lines = [f"    {p.name}: {p.about.help}" for p in (*self.parameters, _OUTPUT)]
+        return "\n".join([self.description, "", "Parameters:", *lines])
+
+    def frames(self, model: Any, *args: Any, **kwargs: Any) -> Iterator[Frame]:
+        """Every step of the run. The arguments are checked before anything is drawn."""
+        if not isinstance(model, Model):
+            raise UnicaError(f"{self.name} needs a model first: unica.open(picture) or unica.load(file) makes one")
+        bound = inspect.signature(self.function).bind(model, *args, **kwargs)
+        usual = find(model.engine).defaults.get(self.name, {})
+        values = {}
+        for parameter in self.parameters:
+            value = bound.arguments.get(parameter.name, parameter.default)
+            if value is None:
+                value = usual.get(parameter.name, parameter.about.fallback)
+                value = None if value is UNSET else value
+            values[parameter.name] = parameter.check(value)
+        if self.needs_source and not model.has_source:
+            raise UnicaError("this model was saved without its source: there is no picture to work on")
+        return self.function(model, **values)
+
+    def schema(self) -> dict[str, Any]:
+        """JSON schema of the task's parameters."""
+        return {"title": self.name, "description": self.description, **object_schema(self.parameters)}
+
+
+@runtime_checkable
+class TaskFunction(Protocol):
+    """A task as Python calls it: it returns finished pictures."""
+
+    __name__: str
+    task: Task
+
+    def __call__(self, model: Model, *args: Any, output: Form = "pil", **kwargs: Any) -> Any: ...
+
+
+# The form in which every task returns its pictures.
+_OUTPUT = Parameter(
+    "output",
+    "pil",
+    Param(
+        "pil: Pillow images; pt: one tensor, n c h w; np: one array, n h w c. Their values lie between 0 and 1.",
+        Choice("pil", "pt", "np"),
+    ),
+)
+
+FUNCTIONS: dict[str, TaskFunction] = {}  # every task, by its name
+
+
+def task(
+    group: str | None,
+    *,
+    needs_source: bool = False,
+    animation: bool = False,
+    prepare: Prepare | None = None,
+    notes: Notes | None = None,
+    figures: Figures | None = None,
+) -> Callable[[Callable[..., Iterator[Frame]]], TaskFunction]:
+    """Make a task of a function that yields frames, and register it.
+
+    `needs_source` refuses models that were saved without their picture. An `animation` yields several finished pictures
+    of one index, which belong into one file. For the command line: `prepare` may load what is slow and say what a run
+    will cost, `notes` are numbers reported with a finished picture, and `figures` are pictures that explain it.
+    """
+
+    def register(function: Callable[..., Iterator[Frame]]) -> TaskFunction:
+        name = function.__name__
+        declared = Task(name, group, function, needs_source, animation, prepare, notes, figures)
+
+        def call(model: Any, *args: Any, output: Any = "pil", **kwargs: Any) -> Any:
+            from unica.tasks.run import collected
+
+            return collected(declared.frames(model, *args, **kwargs), _OUTPUT.check(output))
+
+        call.__name__ = call.__qualname__ = name
+        call.__module__, call.__doc__ = function.__module__, declared.documentation
+        setattr(call, "__signature__", declared.signature)  # noqa: B010
+        made = cast(TaskFunction, call)
+        made.task = declared
+        FUNCTIONS[name] = Model.tasks[name] = made
+        return made
+
+    return register
+
+
+def stream(task: TaskFunction, model: Any, *args: Any, **kwargs: Any) -> Iterator[Frame]:
+    """Every step of a task, as it is drawn: for progress bars, live previews and videos."""
+    return task.task.frames(model, *args, **kwargs)
+
+
+BY_ENGINE: Any = None  # a default that the engine knows, or else the parameter's fallback
+
+# Parameters that several tasks have.
+
+Count = Annotated[int, Param("How many pictures.", Whole(1, LARGEST_COUNT), short="n", recorded=False)]
+Seed = Annotated[
+    int,
+    Param("Seed of the first picture; the next ones count up.", Whole(0, 2**63 - LARGEST_COUNT - 1), recorded=False),
+]
+CanvasSize = Annotated[tuple[int, int] | None, Param("Size of the result (default: the source's).", Size())]
+Feather = Annotated[int, Param("Width in pixels of the border in which old and new are mixed.", Whole(0, 256))]
+Where = Annotated[Region, Param("Where to act.", Group(Region))]
+
+
+def strength(fallback: Any = UNSET) -> Param:
+    """How much a run may change the picture that enters. `fallback` is for engines without a default of their own."""
+    usual = " (default: by the engine)" if fallback is not UNSET else ""
+    return Param(f"0 keeps the picture that enters; 1 redraws all of it{usual}.", Number(0, 1), fallback=fallback)

@@ -1,0 +1,1 @@
+"""Training, for any engine that has a `TrainingConfig`. Begin with `loop`; the other modules serve it."""

@@ -1,0 +1,49 @@
+"""Arguments with which every task runs on a picture of 64x48: a test that claims "every task" uses these."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import scenery
+
+from unica import Region
+from unica.image import to_pil
+from unica.tasks import tasks
+
+OTHER = to_pil(scenery(52, 60, seed=9))
+CLIP = str(Path(__file__).parent / "clip")
+HOLE = Region(box=[(20, 10, 16, 24)])
+PLACEMENT = ((5, 5, 20, 20), (40, 10, 20, 20))
+
+
+def redness(pictures: Any) -> Any:
+    """A score: how much redder than green and blue a picture is."""
+    return (pictures[:, 0] - pictures[:, 1:].mean(1)).mean((1, 2))
+
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "analogy": {"content": OTHER},
+    "animate": {"frames": 4},
+    "edit": {"move": [PLACEMENT]},
+    "follow": {"score": redness},
+    "harmonize": {"content": OTHER, "where": HOLE},
+    "inpaint": {"where": HOLE},
+    "mirror": {},
+    "objects": {"size_factor": 0.6},
+    "outpaint": {"left": 6, "down": 8},
+    "paint": {"content": OTHER},
+    "region": {"put": [PLACEMENT]},
+    "retarget": {"size": (48, 60)},
+    "sample": {},
+    "style": {"content": OTHER},
+    "text": {"prompts": "a red picture", "clip": CLIP, "views": 2},
+    "tile": {"axis": "x"},
+    "upscale": {"factor": 1.5},
+}
+
+
+def every_task() -> list[Any]:
+    """A parameter of a test for each task there is. A task without arguments here fails its test."""
+    return [pytest.param(name, ARGUMENTS.get(name), id=name) for name in tasks()]

@@ -38,6 +38,15 @@ def any_model(request) -> Any:
     return small_model(request.param, to_pil(scenery(48, 64)))
 
 
+@pytest.fixture(scope="session", params=engines())
+def tiny_model(request) -> Any:
+    """A model of each engine for a picture so small that even the instant engine needs little time."""
+    from engines import small_model
+
+    smallest = (32, 40) if engines()[request.param].opens_pictures else (44, 44)  # to train on
+    return small_model(request.param, to_pil(scenery(*smallest)), steps=2)
+
+
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
     pixels = ((scenery(32, 40) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()

@@ -1,4 +1,4 @@
-"""Arguments with which every task runs on a picture of 64x48: a test that claims "every task" uses these."""
+"""Arguments with which every task runs on a picture of 40x32 or more. A test that claims "every task" uses these."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from unica import Region
 from unica.image import to_pil
 from unica.tasks import tasks
 
-OTHER = to_pil(scenery(52, 60, seed=9))
+OTHER = to_pil(scenery(36, 44, seed=9))
 CLIP = str(Path(__file__).parent / "clip")
-HOLE = Region(box=[(20, 10, 16, 24)])
-PLACEMENT = ((5, 5, 20, 20), (40, 10, 20, 20))
+HOLE = Region(box=[(12, 6, 10, 16)])
+PLACEMENT = ((3, 3, 14, 14), (24, 8, 14, 14))
 
 
 def redness(pictures: Any) -> Any:
@@ -35,7 +35,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "outpaint": {"left": 6, "down": 8},
     "paint": {"content": OTHER},
     "region": {"put": [PLACEMENT]},
-    "retarget": {"size": (48, 60)},
+    "retarget": {"size": (34, 40)},
     "sample": {},
     "style": {"content": OTHER},
     "text": {"prompts": "a red picture", "clip": CLIP, "views": 2},

@@ -12,7 +12,7 @@ import torch
 from conftest import scenery
 from engines import ENGINES, TRAINED, small_model
 from PIL import Image
-from task_arguments import ARGUMENTS, HOLE, OTHER, PLACEMENT, every_task
+from task_arguments import ARGUMENTS, every_task
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 from typer.testing import CliRunner
@@ -25,8 +25,12 @@ from unica.errors import UnicaError
 from unica.image import load, read_text, resize, to_pil
 from unica.metrics.patches import mean_patch_distance
 from unica.tasks import tasks
+from unica.tasks.declare import NEW
 from unica.tasks.tile import seam
 
+HOLE = Region(box=[(20, 10, 16, 24)])
+OTHER = to_pil(scenery(52, 60, seed=9))
+PLACEMENT = ((5, 5, 20, 20), (40, 10, 20, 20))
 EXAMPLES = Path(__file__).parents[1] / "examples/images"
 MORE_RUNS = [
     pytest.param("outpaint", {"right": 10, "repeat": 2}, id="outpaint-repeat"),
@@ -45,12 +49,12 @@ def values(pictures: list[Image.Image]) -> Tensor:
     return torch.stack([load(picture).pixels for picture in pictures]) / 2 + 0.5
 
 
-def test_pictures_depend_on_their_own_seed_alone(any_model: Model) -> None:
+def test_pictures_depend_on_their_own_seed_alone(tiny_model: Model) -> None:
     """The second picture of a run has the bytes of a run of its own, with all other tasks in between."""
     runs = {run.id or "": run.values for run in RUNS}
-    pairs = {key: bytes_of(getattr(unica, name)(any_model, **words, count=2)) for key, (name, words) in runs.items()}
+    pairs = {key: bytes_of(getattr(unica, name)(tiny_model, **words, count=2)) for key, (name, words) in runs.items()}
     for key, (name, words) in reversed(runs.items()):
-        alone = bytes_of(getattr(unica, name)(any_model, **words, seed=1))
+        alone = bytes_of(getattr(unica, name)(tiny_model, **words, seed=1))
         assert pairs[key][len(alone) :] == alone and pairs[key][: len(alone)] != alone, key
 
 
@@ -60,17 +64,21 @@ def test_pictures_depend_on_their_own_seed_alone(any_model: Model) -> None:
 @pytest.fixture(scope="module")
 def diverse() -> dict[float, Model]:
     """Models of one picture, by their diversity."""
-    return {diversity: unica.open(to_pil(scenery(48, 64)), diversity=diversity) for diversity in (0.0, 0.05, 0.5)}
+    return {diversity: unica.open(to_pil(scenery(32, 40)), diversity=diversity) for diversity in (0.0, 0.05, 0.5)}
 
 
-@pytest.mark.parametrize(("name", "arguments"), RUNS)
-def test_low_diversity_brings_seeds_closer(diverse: dict[float, Model], name: str, arguments: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("name", "arguments"), [each for each in every_task() if tasks()[str(each.id)].group in (NEW, None)]
+)
+def test_low_diversity_brings_new_pictures_together(
+    diverse: dict[float, Model], name: str, arguments: dict[str, Any]
+) -> None:
+    """Pictures of two seeds differ less than half as much. Tasks that change a picture leave no such choice."""
     apart = []
-    for diversity in (0.0, 0.5):
-        drawn = values(getattr(unica, name)(diverse[diversity], **arguments, count=2))
-        one, other = drawn.chunk(2)
+    for diversity in (0.05, 0.5):
+        one, other = values(getattr(unica, name)(diverse[diversity], **arguments, count=2))
         apart.append((one - other).abs().mean())
-    assert apart[0] < 0.9 * apart[1]
+    assert apart[0] < 0.5 * apart[1]
 
 
 @pytest.mark.parametrize(("name", "arguments"), RUNS)
@@ -92,7 +100,8 @@ def test_low_diversity_never_starts_from_nothing(
     assert starts and all(start is not None for start in starts)
 
 
-STAY = ((5, 5, 20, 20), (5, 5, 20, 20))
+STAY = ((3, 3, 14, 14), (3, 3, 14, 14))
+MOVE = ((3, 3, 14, 14), (24, 8, 14, 14))
 
 
 @pytest.mark.parametrize(
@@ -101,15 +110,15 @@ STAY = ((5, 5, 20, 20), (5, 5, 20, 20))
         ("sample", {}, slice(None), 0.01),
         ("objects", {"size_factor": 1.0}, slice(None), 0.01),
         ("region", {"put": [STAY]}, slice(None), 0.01),
-        ("region", {"put": [PLACEMENT]}, slice(0, 32), 0.01),
-        ("tile", {"axis": "x", "feather": 0}, slice(3, 8), 0.03),  # drawn anew, but not at the seam
+        ("region", {"put": [MOVE]}, slice(0, 20), 0.01),
+        ("tile", {"axis": "x", "feather": 0}, slice(2, 5), 0.042),  # drawn anew, but not at the seam
     ],
 )
 def test_low_diversity_stays_near_the_source(
     diverse: dict[float, Model], name: str, arguments: dict[str, Any], part: slice, bound: float
 ) -> None:
     """In some columns of the picture. `sample` always did so; the others once drew gray there."""
-    source = values([to_pil(scenery(48, 64))])
+    source = values([to_pil(scenery(32, 40))])
     low, usual = (
         (values(getattr(unica, name)(diverse[diversity], **arguments, count=2)) - source)[..., part].abs().mean()
         for diversity in (0.05, 0.5)
@@ -120,25 +129,25 @@ def test_low_diversity_stays_near_the_source(
 def test_low_diversity_extends_as_it_samples(diverse: dict[float, Model]) -> None:
     """Both begin with the source, stretched to the canvas."""
     model = diverse[0.05]
-    beyond = values(unica.outpaint(model, left=16, right=16)) - values(unica.sample(model, size=(96, 48)))
-    assert beyond[..., :16].abs().mean() < 0.015 and beyond[..., -16:].abs().mean() < 0.015
+    extended, sampled = unica.outpaint(model, left=10, right=10, count=2), unica.sample(model, size=(60, 32), count=2)
+    apart = (values(extended) - values(sampled)).abs()
+    assert (apart[..., :10].mean() + apart[..., -10:].mean()) / 2 < 0.02
 
 
-@pytest.mark.parametrize("diversity", [0.0, 0.05, 0.2, 0.5, 1.0])
-@pytest.mark.parametrize(
-    ("name", "arguments"), [("inpaint", {"where": Region(box=[(34, 6, 22, 20)])}), ("edit", {"erase": [(34, 6, 22, 20)]})]
-)
-def test_holes_are_filled_from_around_at_any_diversity(diversity: float, name: str, arguments: dict[str, Any]) -> None:
+@pytest.mark.parametrize("diversity", [0.0, 0.05, 0.5])
+@pytest.mark.parametrize("name", ["inpaint", "edit"])
+def test_holes_are_filled_from_around_at_any_diversity(diversity: float, name: str) -> None:
     """A magenta thing hides a part of the sky. The hole is sky again: not magenta, and not gray as the stone below."""
-    sky = torch.tensor([-0.6, -0.1, 0.8])[:, None, None]
-    pixels = sky.expand(3, 48, 64).clone()
-    pixels[:, 30:] = torch.tensor([-0.5, 0.4, -0.7])[:, None, None]
-    pixels[:, 36:46, 4:24] = 0.0
-    pixels += (torch.rand(3, 48, 64, generator=torch.Generator().manual_seed(3)) - 0.5) * 0.1
-    pixels[:, 6:26, 34:56] = torch.tensor([1.0, -1.0, 1.0])[:, None, None]
+    sky, hole = torch.tensor([-0.6, -0.1, 0.8])[:, None, None], (slice(None), slice(4, 18), slice(24, 42))
+    pixels = sky.expand(3, 36, 48).clone()
+    pixels[:, 22:] = torch.tensor([-0.5, 0.4, -0.7])[:, None, None]
+    pixels[:, 26:34, 3:20] = 0.0
+    pixels += (torch.rand(3, 36, 48, generator=torch.Generator().manual_seed(3)) - 0.5) * 0.1
+    pixels[hole] = torch.tensor([1.0, -1.0, 1.0])[:, None, None]
     model = unica.open(to_pil(pixels), diversity=diversity)
-    drawn = values(getattr(unica, name)(model, **arguments, count=2))
-    assert (drawn[..., 6:26, 34:56] - (sky / 2 + 0.5)).abs().max() < 0.05
+    box = [(24, 4, 18, 14)]
+    (drawn,) = unica.inpaint(model, Region(box=box)) if name == "inpaint" else unica.edit(model, erase=box)
+    assert (load(drawn).pixels[hole] - sky).abs().max() < 0.1
 
 
 # Each task
@@ -320,7 +329,7 @@ def test_a_region_is_where_it_was_put(any_model: Model) -> None:
     assert errors[1] < 0.85 * errors[0]
 
 
-def test_harmonizing_leaves_the_rest_alone(any_model: Model) -> None:
+def test_harmonizing_leaves_the_rest_alone(tiny_model: Model) -> None:
     (drawn,) = unica.harmonize(any_model, OTHER, HOLE, strength=0.5, dilate=2, feather=2)
     changed = (load(drawn).pixels != load(OTHER).pixels).any(0)
     touched = Region(box=[(16, 6, 24, 32)]).on(load(OTHER))[0]

@@ -82,10 +82,10 @@ def train(
     """Train a model on one picture. It is saved on the way: whenever training ends, there is a usable model."""
     from unica.cli.train import train_and_save
 
+    given = {name: value for name, value in knobs.items() if value is not None}
     train_and_save(
-        image, output, preview, json, quiet, engine=engine, preset=preset, budget=budget, steps=steps,
+        image, output, preview, json, quiet, given, engine=engine, preset=preset, budget=budget, steps=steps,
         resume=resume, seed=seed, max_side=max_side, device=device, precision=precision, source=source,
-        **{name: value for name, value in knobs.items() if value is not None},
     )  # fmt: skip
 
 

@@ -1,13 +1,13 @@
 """IMAGE|MODEL on a command line: which engine is meant, and which of the options are for it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import unica
 from unica.cli.options import Option, options_of, words
-from unica.declare import Choice, File, Param, Parameter, Text, parameters
+from unica.declare import Choice, File, Param, Text, parameters
 from unica.engines.base import Engine, Model, engines, find, picture_engine
 from unica.errors import UnicaError, listed
 
@@ -42,19 +42,20 @@ def opening_options() -> list[Option]:
 def open_model(values: Mapping[str, Any]) -> Model:
     """The model that was asked for. An option of another engine is refused before anything starts."""
     path, name = values["path"], values["engine"]
-    knobs = {name: values[name] for name in _all_knobs() if values.get(name) is not None}
+    names = {parameter.name for engine in engines().values() for parameter in parameters(engine.knobs)}
+    knobs = {name: values[name] for name in names if values.get(name) is not None}
     if name is not None:
         find(name)
     if not is_model(path):
         engine = picture_engine(name)
-        _refuse_others(engine, knobs)
+        refuse_others(engine, knobs, lambda engine: engine.knobs)
         return unica.open(path, engine.name, values["device"], values["precision"], **knobs)
     from unica.engines.files import engine_of
 
     engine = engine_of(path)
     if name not in (None, engine.name):
         raise UnicaError(f"{path} is a model of the {engine.name} engine, not of {name}")
-    _refuse_others(engine, knobs)
+    refuse_others(engine, knobs, lambda engine: engine.knobs)
     return unica.load(path, values["device"], values["precision"], **knobs)
 
 
@@ -73,22 +74,11 @@ def is_model(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES or path.is_dir()
 
 
-def _all_knobs() -> dict[str, list[str]]:
-    """Every knob, and the names of the engines that have it."""
-    owners: dict[str, list[str]] = {}
-    for engine in engines().values():
-        for knob in parameters(engine.knobs):
-            owners.setdefault(knob.name, []).append(engine.name)
-    return owners
-
-
-def _refuse_others(engine: Engine, knobs: Mapping[str, Any]) -> None:
-    for name in knobs:
-        owners = _all_knobs()[name]
-        if engine.name not in owners:
-            option = next(p for p in _declared(owners[0]) if p.name == name).option
-            raise UnicaError(f"--{option} is for the {listed(owners)} engine, and this is a model of {engine.name}")
-
-
-def _declared(engine: str) -> tuple[Parameter, ...]:
-    return parameters(find(engine).knobs)
+def refuse_others(engine: Engine, given: Mapping[str, Any], knobs_of: Callable[[Engine], type]) -> None:
+    """Refuse settings of other engines, by the names of their options."""
+    mine = {parameter.name for parameter in parameters(knobs_of(engine))}
+    for name in given:
+        owners = {e.name: p for e in engines().values() for p in parameters(knobs_of(e)) if p.name == name}
+        if name not in mine and owners:
+            option = next(iter(owners.values())).option
+            raise UnicaError(f"--{option} is for the {listed(list(owners))} engine, and this is {engine.name}")

@@ -7,15 +7,16 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import unica
+from unica.cli.models import refuse_others
 from unica.cli.progress import reporter
 from unica.engines.author_checkpoints import import_checkpoint
-from unica.engines.base import Model
+from unica.engines.base import Model, training_engine
 from unica.engines.train import begin
 from unica.errors import UnicaError, reason
 from unica.image import save_png
@@ -29,12 +30,19 @@ _SHOW_FROM = 60.0  # seconds that a training must take to be worth a sample on t
 
 
 def train_and_save(
-    image: Path, output: Path | None, preview: bool, as_json: bool, quiet: bool, **settings: Any
+    image: Path,
+    output: Path | None,
+    preview: bool,
+    as_json: bool,
+    quiet: bool,
+    knobs: Mapping[str, Any],
+    **settings: Any,
 ) -> None:
-    """Train, and report on the way; Ctrl-C ends it with a usable model. The settings are those of `begin`."""
+    """Train, and report on the way; Ctrl-C ends it with a usable model. Settings and knobs are those of `begin`."""
     began = time.perf_counter()
+    refuse_others(training_engine(settings["engine"]), knobs, lambda engine: engine.training_knobs)
     path = Path(f"{image.stem}.unica") if output is None else output
-    session = begin(image, output=path, **settings)
+    session = begin(image, output=path, **settings, **knobs)
     with reporter(quiet, "training") as progress, _interruptible() as interrupted:
         progress.say(_intention(session, path))
         shown = 0

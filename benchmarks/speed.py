@@ -1,6 +1,6 @@
-"""Time and memory of the instant engine: the tables of docs/benchmarks.md.
+"""Time and memory of the default engine, which needs no training: the tables of docs/benchmarks.md.
 
-    python benchmarks/speed.py exact      one picture against the exact denoiser in the published recipe
+    python benchmarks/speed.py exact      one picture, compared with the exact denoiser as published
     python benchmarks/speed.py process    the whole command, import, first preview
     python benchmarks/speed.py tasks      a whole process for each command that draws
     python benchmarks/speed.py outputs    seconds a megapixel for growing outputs of one 250-pixel source
@@ -31,7 +31,7 @@ from torch import Tensor
 
 import unica
 from unica.diffusion import seeded
-from unica.instant import Instant
+from unica.engines.base import Model
 from unica.machine import peak_memory_mb
 from unica.patches import Edges, posterior
 from unica.pyramid import Scale, pyramid
@@ -39,8 +39,8 @@ from unica.pyramid import Scale, pyramid
 EXACT_STEPS, EXACT_LEVELS, EXACT_PATCH = 10, 4, 15
 
 
-def timed(model: Instant, **words: object) -> tuple[float, float, float]:
-    """Seconds of one picture: to the first state, on the coarsest level, above it."""
+def timed(model: Model, **words: object) -> tuple[float, float, float]:
+    """Seconds of one picture: to the first state, on the coarsest level, on the others."""
     began = time.perf_counter()
     first, coarse = 0.0, 0.0
     for frame in unica.stream(unica.sample, model, **words):
@@ -52,13 +52,13 @@ def timed(model: Instant, **words: object) -> tuple[float, float, float]:
 
 
 def exact(image: Image.Image) -> Table:
-    """The published recipe, extrapolated: one step on a slice of each level's canvas, times what is left out."""
+    """The published method, extrapolated from one step on a part of each level's canvas."""
     picture = image.resize((248, 186))
     model = unica.open(picture)
     unica.sample(model)  # warm
     _, coarse, fine = timed(model)
     table = Table("engine", "seconds a picture", "ratio", title="248x186, warm")
-    table.add_row("instant, defaults", f"{coarse + fine:.2f}", "1")
+    table.add_row(f"{model.engine}, defaults", f"{coarse + fine:.2f}", "1")
     for name, step in (
         ("exact, matrix products, bf16", partial(_published, dtype=torch.bfloat16)),
         ("exact, matrix products, float32", partial(_published, dtype=torch.float32)),
@@ -69,10 +69,10 @@ def exact(image: Image.Image) -> Table:
     return table
 
 
-def _exact_step(model: Instant, shrink: int, step: Callable[[Tensor, Scale], Tensor]) -> float:
-    """Seconds of a step on a level, measured on a band of 8 rows of the canvas after a warm-up on one."""
+def _exact_step(model: Model, shrink: int, step: Callable[[Tensor, Scale], Tensor]) -> float:
+    """Seconds of a step on a level, measured on 8 rows of the canvas after a warm-up on one row."""
     height, width = 186 // shrink, 248 // shrink
-    (scale,) = pyramid(model.scales[-1].pixels, None, [(height, width)])
+    (scale,) = pyramid(model.picture.pixels, None, [(height, width)])
     x = scale.pixels[:, :8] + seeded([0])((1, 3, 8, width))[0]
     step(x[:, :1], scale)
     began = time.perf_counter()
@@ -149,7 +149,7 @@ def tasks(image: Image.Image) -> Table:
     return table
 
 
-def _row(table: Table, name: str, model: Instant, pixels: int, **words: object) -> None:
+def _row(table: Table, name: str, model: Model, pixels: int, **words: object) -> None:
     _, coarse, fine = timed(model, **words)
     mega = pixels / 1e6
     total = coarse + fine
@@ -194,7 +194,7 @@ def outputs(image: Image.Image) -> Table:
 def sources(image: Image.Image) -> Table:
     table = _columns("sources at their own size")
     for side in (250, 500, 1000, 2000):
-        model = unica.open(image.resize((side, side * 4 // 5), Image.Resampling.LANCZOS), max_side=None)
+        model = unica.open(image.resize((side, side * 4 // 5), Image.Resampling.LANCZOS), max_side=side)
         if side == 250:
             unica.sample(model)
         _row(table, f"{side}x{side * 4 // 5}", model, side * (side * 4 // 5))

@@ -2,11 +2,12 @@
 
     python benchmarks/text.py step      a score and its gradient, by how many views
     python benchmarks/text.py run       a whole picture with content, and CLIP's share of it
-    python benchmarks/text.py memory    the most that one such step holds, by the picture's size
-    python benchmarks/text.py parts     16 views at once, or in parts that are looked at twice
+    python benchmarks/text.py memory    the peak memory of such a step, by the picture's size
+    python benchmarks/text.py parts     16 views at once, or in parts that are computed twice
 
-CLIP is a ViT-B/32 with random weights, which cost what trained ones do; --small takes that of the tests, to try the
-commands. IMAGE (--image) is any picture; it is resized. A step's seconds are the median of five after one to warm up.
+CLIP is a ViT-B/32 with random weights, which take as long as trained ones. To try the commands, --small takes the CLIP
+of the tests. IMAGE (--image) is any picture; it is resized. The seconds of a step are the median of five, after one to
+warm up.
 """
 
 from __future__ import annotations
@@ -28,10 +29,11 @@ from rich.table import Table
 from torch import Tensor
 
 import unica
-from unica.guides.clip import MEAN, STD, Clip, Prompt, load
+from unica.guides.clip import MEAN, STD, Clip, load
 from unica.guides.score import slope
 from unica.machine import peak_memory_mb
-from unica.tasks.text import plan
+from unica.prompts import Prompt
+from unica.tasks.follow import guided_steps
 
 SMALL = Path(__file__).parents[1] / "tests" / "clip"
 PROMPT = "a red picture"
@@ -51,7 +53,7 @@ def clip(small: bool) -> Clip:
 
 
 def seconds(network: Clip, views: int, together: int = 64, size: tuple[int, int] = SIZE, rounds: int = ROUNDS) -> float:
-    """Of one guided step's score and gradient."""
+    """Time of the score and the gradient in one guided step."""
     score = network.score([Prompt(PROMPT)], views=views, together=together)
     picture, taken = torch.rand(1, 3, size[1], size[0]) * 2 - 1, []
     for _ in range(1 + rounds):
@@ -62,7 +64,7 @@ def seconds(network: Clip, views: int, together: int = 64, size: tuple[int, int]
 
 
 def peak(small: bool, width: int, height: int, views: int, together: int) -> float:
-    """Megabytes that this process has held after one step; of the network alone, with no views."""
+    """Peak memory of this process in megabytes after one step; without views, of the network alone."""
     network = clip(small)
     if views:
         seconds(network, views, together, (width, height), rounds=1)
@@ -70,7 +72,10 @@ def peak(small: bool, width: int, height: int, views: int, together: int) -> flo
 
 
 def peak_apart(small: bool, size: tuple[int, int], views: int, together: int = 64) -> float:
-    """In a process of its own, as a peak never falls. On Linux it starts from its parent's: ask while that is small."""
+    """The same in a process of its own, because a peak never falls.
+
+    On Linux a process begins with the peak of its parent: call this while that is small.
+    """
     code = f"import text; print(text.peak({small}, {size[0]}, {size[1]}, {views}, {together}))"
     command = [sys.executable, "-c", code]
     return float(subprocess.run(command, cwd=Path(__file__).parent, check=True, capture_output=True, text=True).stdout)
@@ -92,7 +97,7 @@ def run(image: Image.Image, small: bool) -> Table:
     plain = _timed(lambda: unica.sample(model))
     free = _timed(lambda: unica.follow(model, _brightness))
     whole = _timed(lambda: unica.text(model, PROMPT, clip=network, views=VIEWS))
-    guided = str(plan(model, "content").looks)
+    guided = str(guided_steps(model, "content").looks)
     table.add_row("sample", "0", f"{plain:.1f}")
     table.add_row("content, by a score that costs nothing", guided, f"{free:.1f}")
     table.add_row("content, by CLIP", guided, f"{whole:.1f}")

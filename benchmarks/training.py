@@ -1,14 +1,14 @@
-"""Measures training and sampling of the trained engines. The tables are in docs/benchmarks.md.
+"""Measure training and sampling of the engines that are trained. The tables are in docs/benchmarks.md.
 
     python benchmarks/training.py speed IMAGE            pixels a second: a `paper` step, and the authors' way
-    python benchmarks/training.py loss IMAGE             time until `fast` is where the authors' way is in 20 minutes
-    python benchmarks/training.py curve IMAGE... -o DIR  quality of `fast` after minutes of training, and of `instant`
+    python benchmarks/training.py loss IMAGE             time until `fast` has the loss of the authors' way (20 min)
+    python benchmarks/training.py curve IMAGE... -o DIR  quality after minutes of training with `fast`, and after none
     python benchmarks/training.py sampling MODEL         seconds a picture, and of the network's passes in it
     python benchmarks/training.py steps MODEL...         quality by sampler and number of steps (sindiffusion)
     python benchmarks/training.py ablation IMAGE... -o DIR   the paper's Tables 3 and 4, with `fast` (sindiffusion)
 
-The authors' way is float32, channels first, whole pictures (32 of one level, or 16). Images are shrunk to 128 pixels of
-height.
+The authors' way is float32, channels first and batches of whole pictures (32 of one level, or 16). Images are shrunk to
+128 pixels of height.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import torch
+from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
 import unica
 from unica.devices import find_device, find_dtype
-from unica.engines.base import find
-from unica.evaluation import Samples, evaluate, load_networks
-from unica.image import contact_sheet, load, resize, save_png, to_pil
+from unica.engines.base import Model, engines, find, training_engine
+from unica.evaluation import Networks, Samples, evaluate, load_networks
+from unica.image import Picture, contact_sheet, load, resize, save_png, to_pil
 from unica.networks import UNetConfig, with_receptive_field
 from unica.training.config import TrainingConfig
 from unica.training.loop import Trainer
@@ -39,9 +40,9 @@ MEASURES = ("lpips_diversity", "pixel_diversity", "coherence", "completeness", "
 
 
 class AuthorsWay(Trainer):
-    """The same training without what this project does to make a step fast."""
+    """The same training without what makes a step of this project fast."""
 
-    def __init__(self, picture, config: TrainingConfig) -> None:
+    def __init__(self, picture: Picture, config: TrainingConfig) -> None:
         super().__init__(picture, config, device=DEVICE, dtype=torch.float32)
         self.layout = torch.contiguous_format
         for network in (self.network, self.average.network):
@@ -49,7 +50,7 @@ class AuthorsWay(Trainer):
 
 
 def speed(image: Path, images: int, rounds: int) -> None:
-    """Steps on the finest level, in turns."""
+    """Steps on the finest level. The two ways take turns."""
     picture = load(small(image))
     config = replace(find(ENGINE).config("paper", picture), batch_images=images)
     ours, plain = Trainer(picture, config, device=DEVICE, dtype=DTYPE), AuthorsWay(picture, config)
@@ -69,7 +70,7 @@ def speed(image: Path, images: int, rounds: int) -> None:
 
 
 def loss(image: Path, minutes: float, budget: float, goal: float | None) -> None:
-    """Both from scratch, one after the other; validation is not counted as time, but takes it from the budget."""
+    """Both ways from scratch, one after the other. Only the budget includes the time of validation."""
     picture = load(small(image))
     seconds = minutes * 60
     if goal is None:
@@ -94,21 +95,21 @@ def loss(image: Path, minutes: float, budget: float, goal: float | None) -> None
 
 
 def curve(images: list[Path], minutes: list[float], output: Path, count: int, weights: Path | None) -> None:
-    """One training for each point: its schedule is planned for its time."""
-    tools = load_networks(weights)
+    """One training for each point, because the schedule depends on the budget."""
+    networks = load_networks(weights)
     rows = []
     for image in images:
         path = output / f"{image.stem}.png"
         save_png(small(image), path)
-        rows += [measured(path, name, model, count, tools) for name, model in models(path, minutes, output)]
+        rows += [measured(path, name, model, count, networks) for name, model in models(path, minutes, output)]
     show_rows(rows)
 
 
 def steps(
     paths: list[Path], output: Path, count: int, weights: Path | None, numbers: list[int], samplers: list[str]
 ) -> None:
-    """Samplers with numbers of steps, on one trained model after the other."""
-    tools = load_networks(weights)
+    """Samplers with several numbers of steps, on each of the trained models."""
+    networks = load_networks(weights)
     rows = []
     for path in paths:
         source = output / f"{path.stem}.png"
@@ -116,7 +117,7 @@ def steps(
         for number in numbers:
             for sampler in samplers:
                 model = unica.load(path, device=DEVICE.type, steps=number, sampler=sampler)
-                rows.append(measured(source, f"{sampler}-{number}", model, count, tools))
+                rows.append(measured(source, f"{sampler}-{number}", model, count, networks))
     show_rows(rows)
 
 
@@ -124,10 +125,10 @@ FIELDS = (0.07, 0.17, 0.36, 0.74)
 
 
 def ablation(images: list[Path], minutes: float, output: Path, count: int, weights: Path | None, height: int) -> None:
-    """One scale or several, and four fields, each trained equally long."""
-    tools = load_networks(weights)
+    """Four receptive fields, and several scales. All are trained for the same time."""
+    networks = load_networks(weights)
     rows = []
-    base = UNetConfig(width=32, norm=False)  # unfolded, so that the smallest field is 17
+    base = UNetConfig(width=32, norm=False)  # without folding, so that the smallest field is 17
     for image in images:
         path = output / f"{image.stem}.png"
         save_png(small(image, height), path)
@@ -142,13 +143,13 @@ def ablation(images: list[Path], minutes: float, output: Path, count: int, weigh
             trainer = Trainer(picture, variant, device=DEVICE, dtype=DTYPE)
             for _ in trainer.run(minutes * 60, every=10):
                 pass
-            rows.append(measured(path, name, trainer.model(), count, tools))
+            rows.append(measured(path, name, trainer.model(), count, networks))
             print(f"{name}: field {trainer.process.network.receptive_field / side:.2f}", flush=True)
     show_rows(rows)
 
 
-def measured(source: Path, name: str, model: unica.Model, count: int, tools) -> dict:
-    """What `evaluate` says of some pictures; kept beside the source, so that a long run can be broken off."""
+def measured(source: Path, name: str, model: Model, count: int, networks: Networks) -> dict:
+    """The scores of some pictures. They are kept beside the source, so that a run that was stopped can go on."""
     row = source.parent / f"{source.stem}-{name}.json"
     if not row.exists():
         began = time.perf_counter()
@@ -159,9 +160,9 @@ def measured(source: Path, name: str, model: unica.Model, count: int, tools) -> 
             save_png(picture, place)
         sheet = contact_sheet([to_pil(load(source).pixels), *pictures[:5]], columns=3)
         save_png(sheet, source.parent / f"{source.stem}-{name}-sheet.png")
-        seen = evaluate(source, Samples(paths), tools)
+        seen = evaluate(source, Samples(paths), networks)
         trained = getattr(model, "training", {}).get("steps")
-        numbers = {m: seen.whole.get(m) or mean(seen.each.get(m, ())) for m in MEASURES}
+        numbers = {name: seen.mean(name) for name in MEASURES}
         row.write_text(json.dumps({"image": source.stem, "name": name, "steps": trained, "seconds": took, **numbers}))
     print(row.read_text(), flush=True)
     return json.loads(row.read_text())
@@ -175,22 +176,24 @@ def show_rows(rows: list[dict]) -> None:
     show(table)
 
 
-def models(path: Path, minutes: list[float], output: Path) -> Iterator[tuple[str, unica.Model]]:
-    yield "instant", unica.open(path)
+def models(path: Path, minutes: list[float], output: Path) -> Iterator[tuple[str, Model]]:
+    for name, engine in engines().items():
+        if engine.opens_pictures:
+            yield name, unica.open(path, engine=name)
     for budget in minutes:
         file = output / f"{path.stem}-{budget:g}m.unica"
         if not file.exists():
             began = time.perf_counter()
-            model = unica.train(path, engine=ENGINE, budget=budget * 60, device=DEVICE.type)
+            model: Any = unica.train(path, engine=ENGINE, budget=budget * 60, device=DEVICE.type)
             print(f"{file.stem}: {model.training} in {time.perf_counter() - began:.1f} s", flush=True)
             model.save(file)
         yield f"{budget:g}m", unica.load(file, device=DEVICE.type)
 
 
 def sampling(path: Path, rounds: int) -> None:
-    """Whole runs, and what of their time the network's passes took."""
+    """The time of whole runs, and of the network's passes in them."""
     table = Table("batch", "s a picture", "in passes", "ratio", title=f"{path.stem}, {DEVICE.type}, {DTYPE}")
-    model = unica.load(path, device=DEVICE.type)
+    model: Any = unica.load(path, device=DEVICE.type)
     clock = [0.0]
 
     def begin(*_) -> None:
@@ -214,17 +217,13 @@ def sampling(path: Path, rounds: int) -> None:
     show(table)
 
 
-def small(image: Path, height: int = 128):
-    """No higher than 128 pixels."""
+def small(image: Path, height: int = 128) -> Image.Image:
+    """The picture, no higher than this many pixels."""
     pixels = load(image).pixels
     if pixels.shape[1] > height:
         width = round(pixels.shape[2] * height / pixels.shape[1])
         pixels = resize(pixels[None], (height, width), "lanczos")[0].clamp(-1, 1)
     return to_pil(pixels)
-
-
-def mean(values: Sequence[float]) -> float | None:
-    return fmean(values) if values else None
 
 
 def wait() -> None:
@@ -242,17 +241,17 @@ parser.add_argument("paths", type=Path, nargs="+")
 parser.add_argument("-o", "--output", type=Path, default=Path("results/training"))
 parser.add_argument("--minutes", type=float, nargs="+")
 parser.add_argument("--budget", type=float, default=24, help="seconds of `fast` in `loss`")
-parser.add_argument("--goal", type=float, help="of `loss`, where the authors' way was measured before")
+parser.add_argument("--goal", type=float, help="of `loss`: the loss of the authors' way, if it was measured before")
 parser.add_argument("--images", type=int, default=32, help="pictures in a step of `speed`")
 parser.add_argument("--rounds", type=int, default=3)
 parser.add_argument("-n", "--count", type=int, default=8)
 parser.add_argument("--weights", type=Path)
-parser.add_argument("--engine", default="sinddm")
+parser.add_argument("--engine", default=training_engine().name)
 parser.add_argument("--steps", type=int, nargs="+", default=[1000, 100, 50, 25, 10])
 parser.add_argument("--samplers", nargs="+", default=["ddpm", "ddim", "dpm++", "sde-dpm++"])
 parser.add_argument("--height", type=int, default=128, help="of images in `ablation`")
 parser.add_argument("--device", default="auto")
-DEVICE, DTYPE, ENGINE = torch.device("cpu"), torch.float32, "sinddm"
+DEVICE, DTYPE, ENGINE = torch.device("cpu"), torch.float32, training_engine().name
 
 if __name__ == "__main__":
     words = parser.parse_args()

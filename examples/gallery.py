@@ -1,9 +1,9 @@
-"""Build docs/gallery.md: every task on every engine, with commands and times.
+"""Build docs/gallery.md: every task but `text` on every engine, with commands and times.
 
-python examples/gallery.py docs --models MODELS [--budget 15m]
+    python examples/gallery.py docs --models MODELS [--budget 15m]
 
-Trains what is not yet in the folder MODELS: one model of each trained engine. Everything is made from two of the
-example images. Pass names of tasks to draw only their rows.
+The folder MODELS has one model of each engine that is trained; those that are missing are trained first. Everything is
+made from two of the example images. Pass names of tasks to draw only their rows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from PIL import Image, ImageChops, ImageDraw, ImageSequence
 
-from unica.model import TRAINED
+from unica.engines.base import engines, picture_engine
 
 SIZE = (192, 128)
 HEIGHT = 160  # of pictures on the page
@@ -62,9 +62,11 @@ def inputs(folder: Path) -> None:
 
 
 def rows(task: str, folder: Path, models: dict[str, Path]) -> Iterator[tuple[str, str, float, Image.Image]]:
-    """For each engine its name, the command, its seconds as a process, and what it drew."""
+    """For each engine: its name, the command, the seconds that it took as a process, and the picture."""
     for engine, model in models.items():
         words = [task, str(model), *shlex.split(TASKS[task][1]), "-n", "1"]
+        if model.suffix != ".unica" and engine != picture_engine().name:
+            words += ["--engine", engine]
         began = time.perf_counter()
         report = json.loads(unica(*words, "-o", "out", "--json", "--quiet", cwd=folder))
         seconds = time.perf_counter() - began
@@ -72,7 +74,7 @@ def rows(task: str, folder: Path, models: dict[str, Path]) -> Iterator[tuple[str
 
 
 def shown(picture: Image.Image) -> Image.Image:
-    """As it is; of a loop, four of its pictures."""
+    """The picture as it is; of a loop, four of its pictures."""
     frames = [frame.convert("RGB") for frame in ImageSequence.Iterator(picture)]
     if len(frames) == 1:
         return frames[0]
@@ -84,7 +86,7 @@ def shown(picture: Image.Image) -> Image.Image:
 
 
 def beside(pictures: list[Image.Image]) -> Image.Image:
-    """All at one height, on white."""
+    """All pictures side by side at one height, on white."""
     scaled = [p.resize((round(p.width * HEIGHT / p.height), HEIGHT), Image.Resampling.LANCZOS) for p in pictures]
     gap = 6
     sheet = Image.new("RGB", (sum(p.width + gap for p in scaled) - gap, HEIGHT), "white")
@@ -115,22 +117,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         inputs(folder)
-        models = {"instant": Path("source.png")}
-        for engine in TRAINED:
-            models[engine], kept = Path(f"{engine}.unica"), args.models / f"{engine}.unica"
+        models = {}
+        for name, engine in engines().items():
+            if engine.opens_pictures:
+                models[name] = Path("source.png")
+                continue
+            models[name], kept = Path(f"{name}.unica"), (args.models / f"{name}.unica").resolve()
             if not kept.exists():
-                unica(
-                    "train",
-                    "source.png",
-                    "--engine",
-                    engine,
-                    "--budget",
-                    args.budget,
-                    "-o",
-                    str(kept.resolve()),
-                    cwd=folder,
-                )
-            (folder / models[engine]).symlink_to(kept.resolve())
+                words = ["train", "source.png", "--engine", name, "--budget", args.budget, "-o", str(kept)]
+                unica(*words, cwd=folder)
+            (folder / models[name]).symlink_to(kept)
         for task in args.tasks:
             drawn = list(rows(task, folder, models))
             with Image.open(folder / f"{TASKS[task][0]}.png") as given:

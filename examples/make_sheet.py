@@ -1,4 +1,4 @@
-"""Draw the README's picture: each row an example image and four pictures made of it.
+"""Draw the README's picture: each row is an example image and four pictures made of it.
 
 python examples/make_sheet.py docs/images/demo.jpg
 """

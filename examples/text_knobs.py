@@ -1,8 +1,9 @@
-"""Draw the pictures of docs/text.md: what each knob of `unica text` does, the four modes, and classes of ImageNet.
+"""Draw the pictures of docs/text.md: what each option of `unica text` does, the four modes, and classes of ImageNet.
 
-PYTHONPATH=tests python examples/text_knobs.py docs/images/text --clip tests/clip --models MODELS
+    PYTHONPATH=tests/clip_tools python examples/text_knobs.py docs/images/text --clip tests/clip --models MODELS
 
-MODELS is the folder of `examples/gallery.py`, with one model of each trained engine. The classes need the extra `dev`.
+MODELS is the folder of `examples/gallery.py`, with one model of each engine that is trained. The classes need the extra
+`dev`.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from gallery import SIZE, beside
 from PIL import Image
 
 import unica
+from unica.engines.base import Model, engines, training_engine
 from unica.guides.clip import Clip, load
 from unica.image import load as read
-from unica.model import TRAINED, Model
 
 ROWS: dict[str, list[dict[str, Any]]] = {  # supplement, Fig. S12 and S13
     "from-level": [{"from_level": level} for level in (0, 1, 2, 3)],
@@ -53,18 +54,21 @@ def main() -> None:
     clip = load(args.clip)
     source = Image.open(Path(__file__).parent / "images" / "dandelions.png").convert("RGB")
     source = source.resize(SIZE, Image.Resampling.LANCZOS)
-    models: dict[str, Model] = {"instant": unica.open(source)}
-    models |= {engine: unica.load(args.models / f"{engine}.unica") for engine in TRAINED}
+    models: dict[str, Model] = {
+        name: unica.open(source, name) if engine.opens_pictures else unica.load(args.models / f"{name}.unica")
+        for name, engine in engines().items()
+    }
+    first = models[training_engine().name]
     for name, knob in ROWS.items():
-        pictures = [drawn(models["sinddm"], clip, PROMPT, words) for words in knob]
+        pictures = [drawn(first, clip, PROMPT, words) for words in knob]
         beside(pictures).save(args.output / f"{name}.jpg", quality=85)
     for engine, model in models.items():
         pictures = [drawn(model, clip, prompt, words) for prompt, words in MODES]
         beside([source, *pictures]).save(args.output / f"{engine}.jpg", quality=85)
-    classifier, model = network(), models["sinddm"]
-    plain, pictures = unica.sample(model)[0].convert("RGB"), []
+    classifier = network()
+    plain, pictures = unica.sample(first)[0].convert("RGB"), []
     for name, label in LABELS.items():
-        pictures += unica.follow(model, score_of(classifier, label), from_level=0, fill=0.5)
+        pictures += unica.follow(first, score_of(classifier, label), from_level=0, fill=0.5)
         chances = [
             fmean(map(exp, seen(classifier, read(picture).pixels * 0.5 + 0.5, label).values()))
             for picture in (plain, pictures[-1])

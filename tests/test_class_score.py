@@ -1,4 +1,4 @@
-"""A real network as score: ImageNet's classes, which climb in the eyes of views that the guidance never had."""
+"""A real network as score: an ImageNet class becomes more likely, also in views that the guidance never looked at."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from classes import LABELS, LOOKS, logs, network, score_of, seen
 from engines import small_model
 
 import unica
+from unica.engines.base import Model
 from unica.guides.score import slope
 from unica.image import load
-from unica.model import Model
 
 pytestmark = pytest.mark.slow
 IMAGES = Path(__file__).parents[1] / "examples" / "images"
@@ -33,7 +33,7 @@ def known() -> Any:
 
 
 @pytest.fixture(scope="module")
-def pliant() -> Model:
+def trained() -> Model:
     return small_model("sinddm", harvest(64), steps=500)
 
 
@@ -46,25 +46,25 @@ def pixels(picture: str | Path | Image.Image) -> torch.Tensor:
     return load(picture).pixels * 0.5 + 0.5
 
 
-def check_risen(known: Any, label: int, picture: Image.Image, before: Image.Image) -> None:
-    """In every look; and twice as probable, in the geometric mean."""
+def check_more_likely(known: Any, label: int, picture: Image.Image, before: Image.Image) -> None:
+    """More likely in every look, and twice as likely in their geometric mean."""
     ours, theirs = (seen(known, pixels(x), label) for x in (picture, before))
     gains = {name: ours[name] - theirs[name] for name in LOOKS}
     assert min(gains.values()) > 0 and fmean(gains.values()) > math.log(2), gains
 
 
-def test_it_knows_what_is_there(known: Any) -> None:
+def test_network_recognizes_dandelions(known: Any) -> None:
     (best,) = logs(known, LOOKS["centre"](pixels(IMAGES / "dandelions.png"))[None]).argmax(1).tolist()
     assert best in (946, 985)  # cardoon and daisy: there is no dandelion among the thousand
 
 
-def test_it_knows_balloons(known: Any) -> None:
+def test_network_recognizes_balloons(known: Any) -> None:
     if not (path := SHARED / "images" / "balloons.png").exists():
         pytest.skip(f"no {path}")
     assert all(log > -0.2 for log in seen(known, pixels(path), LABELS["balloon"]).values())
 
 
-def test_a_score_remembers_its_views_and_leads_up(known: Any) -> None:
+def test_score_draws_its_views_from_its_seed_and_its_gradient_raises_it(known: Any) -> None:
     picture, label = pixels(harvest(64))[None] * 2 - 1, LABELS["volcano"]
     first, again = score_of(known, label, 3, seed=1), score_of(known, label, 3, seed=1)
     value, gradient = slope(first, picture)
@@ -74,22 +74,22 @@ def test_a_score_remembers_its_views_and_leads_up(known: Any) -> None:
 
 
 @pytest.mark.parametrize("name", LABELS)
-def test_style_on_the_instant_engine(known: Any, name: str) -> None:
+def test_style_makes_the_class_likely_on_the_instant_engine(known: Any, name: str) -> None:
     model = unica.open(harvest(128))
     (plain,) = unica.sample(model)
     (picture,) = unica.follow(model, score_of(known, LABELS[name]), "style", eta=0.3)
-    check_risen(known, LABELS[name], picture, plain)
+    check_more_likely(known, LABELS[name], picture, plain)
 
 
 @pytest.mark.parametrize("name", LABELS)
-def test_content_on_a_network(known: Any, pliant: Model, name: str) -> None:
-    (plain,) = unica.sample(pliant)
-    (picture,) = unica.follow(pliant, score_of(known, LABELS[name], 4))
-    check_risen(known, LABELS[name], picture, plain)
+def test_content_makes_the_class_likely_on_a_network(known: Any, trained: Model, name: str) -> None:
+    (plain,) = unica.sample(trained)
+    (picture,) = unica.follow(trained, score_of(known, LABELS[name], 4))
+    check_more_likely(known, LABELS[name], picture, plain)
 
 
-def test_content_through_a_network(known: Any) -> None:
+def test_content_makes_the_class_likely_through_a_network(known: Any) -> None:
     model = small_model("sindiffusion", harvest(64), steps=200)
     (plain,) = unica.sample(model)
     (picture,) = unica.follow(model, score_of(known, LABELS["alp"], 4), scale=300.0)
-    check_risen(known, LABELS["alp"], picture, plain)
+    check_more_likely(known, LABELS["alp"], picture, plain)

@@ -16,7 +16,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from unica import cli
-from unica.cli.app import app
+from unica.cli.app import make_app
 from unica.errors import UnicaError
 from unica.image import read_text, save_png
 
@@ -27,12 +27,12 @@ def unica(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedPr
 
 
 def inside(*words: str | Path) -> None:
-    """The same without a new process: for good input only."""
-    result = CliRunner().invoke(app, list(map(str, words)), catch_exceptions=False)
+    """The same without a new process. For good input only."""
+    result = CliRunner().invoke(make_app(), list(map(str, words)), catch_exceptions=False)
     assert result.exit_code == 0, result.output
 
 
-def test_a_stranger_gets_pictures(photo: Path, tmp_path: Path) -> None:
+def test_sampling_writes_pictures_a_sheet_and_a_report(photo: Path, tmp_path: Path) -> None:
     done = unica("sample", photo, "-n", "2", "--seed", "5", "-o", tmp_path / "out", "--sheet", "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
@@ -48,15 +48,15 @@ def test_info_prints_the_command_that_makes_the_same_bytes(photo: Path, tmp_path
     third = tmp_path / "a" / "photo-7.png"
     text = read_text(third)
     assert text["unica:engine"] == "instant" and text["unica:seed"] == "7" and len(text["unica:source-sha256"]) == 64
-    printed = CliRunner().invoke(app, ["info", str(third)]).output.strip().splitlines()[-1]
+    printed = CliRunner().invoke(make_app(), ["info", str(third)]).output.strip().splitlines()[-1]
     words = shlex.split(printed)
     assert words[:2] == ["unica", "sample"]
     inside(*words[1:], "-o", tmp_path / "b", "-q")
     assert (tmp_path / "b" / "photo-7.png").read_bytes() == third.read_bytes()
 
 
-def test_info_of_a_foreign_picture(photo: Path) -> None:
-    assert "not made by unica" in CliRunner().invoke(app, ["info", str(photo)]).output
+def test_info_tells_foreign_pictures(photo: Path) -> None:
+    assert "not made by unica" in CliRunner().invoke(make_app(), ["info", str(photo)]).output
 
 
 def test_quiet_says_nothing(photo: Path, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_quiet_says_nothing(photo: Path, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_large_source_is_shrunk_and_says_so(tmp_path: Path) -> None:
+def test_large_sources_are_shrunk_and_the_command_says_so(tmp_path: Path) -> None:
     Image.linear_gradient("L").resize((300, 200)).save(tmp_path / "big.png")
     done = unica("sample", tmp_path / "big.png", "-n", "1", "--max-side", "64", "-o", tmp_path)
     assert "300x200" in done.stderr and "64x43" in done.stderr
@@ -75,25 +75,27 @@ BAD = [
     (["--size", "0x40"], "--size"),
     (["--size", "-4x40"], "--size"),
     (["--size", "wide"], "--size"),
-    (["--size", "99999x99999"], "large"),
+    (["--size", "99999x99999"], "too large"),
     (["--stretch", "nanx1"], "--stretch"),
     (["--size", "64x64", "--stretch", "1x1"], "not both"),
-    (["--diversity", "3"], "diversity"),
-    (["--patch", "8"], "patch"),
-    (["--engine", "magic"], "engine"),
-    (["--device", "tpu"], "device"),
-    (["--tile", "q"], "tile"),
-    (["-n", "0"], "count"),
+    (["--diversity", "3"], "--diversity"),
+    (["--patch", "8"], "--patch"),
+    (["--engine", "magic"], "engine must be"),
+    (["--device", "tpu"], "--device"),
+    (["--tile", "q"], "--tile"),
+    (["-n", "0"], "--count"),
 ]
 
 
 @pytest.mark.parametrize(("words", "names"), BAD, ids=lambda value: " ".join(value) if isinstance(value, list) else "")
-def test_bad_words(photo: Path, tmp_path: Path, capsys, monkeypatch, words, names) -> None:
+def test_bad_values_are_one_sentence_and_write_nothing(
+    photo: Path, tmp_path: Path, capsys, monkeypatch, words, names
+) -> None:
     _expect_one_sentence(["sample", str(photo), "-o", str(tmp_path / "out"), *words], names, capsys, monkeypatch)
     assert not list(tmp_path.glob("out/*"))
 
 
-def test_bad_files(photo: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+def test_bad_files_are_one_sentence_and_write_nothing(photo: Path, tmp_path: Path, capsys, monkeypatch) -> None:
     (tmp_path / "text.png").write_text("no picture")
     (tmp_path / "cut.png").write_bytes(photo.read_bytes()[:300])
     Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
@@ -102,7 +104,7 @@ def test_bad_files(photo: Path, tmp_path: Path, capsys, monkeypatch) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_that_cannot_be_written(photo: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+def test_unwritable_folder_is_one_sentence(photo: Path, tmp_path: Path, capsys, monkeypatch) -> None:
     _expect_one_sentence(["sample", str(photo), "-o", str(photo / "out")], "folder", capsys, monkeypatch)
 
 
@@ -125,7 +127,7 @@ def _expect_one_sentence(words: list[str], names: str, capsys, monkeypatch) -> N
     assert stop.value.code == 2 and len(lines) == 1 and names in lines[0], lines
 
 
-def test_the_wrong_number_of_words_is_no_traceback() -> None:
+def test_missing_argument_is_no_traceback() -> None:
     done = unica("sample")
     assert done.returncode == 2 and "Traceback" not in done.stderr
 
@@ -147,14 +149,14 @@ def test_an_interrupt_leaves_whole_files_only(photo: Path, tmp_path: Path) -> No
         Image.open(file).load()
 
 
-def test_errors_are_exceptions_in_python(tmp_path: Path) -> None:
+def test_missing_file_is_a_unica_error_in_python(tmp_path: Path) -> None:
     import unica as package
 
-    with pytest.raises(UnicaError):
+    with pytest.raises(UnicaError, match=r"missing\.png"):
         package.open(tmp_path / "missing.png")
 
 
-def test_provenance_is_written_beside(photo: Path, tmp_path: Path) -> None:
+def test_provenance_is_written_beside_the_picture(photo: Path, tmp_path: Path) -> None:
     inside("sample", photo, "-n", "1", "--provenance", "-q", "-o", tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "photo-0.png", "photo-0.map.png", "photo-0.overview.png"
@@ -176,12 +178,12 @@ def test_provenance_is_written_beside(photo: Path, tmp_path: Path) -> None:
     ],
     ids=" ".join,
 )
-def test_bad_usage_is_one_sentence_too(photo: Path, capsys, monkeypatch, words, names) -> None:
+def test_bad_usage_is_one_sentence(photo: Path, capsys, monkeypatch, words, names) -> None:
     monkeypatch.chdir(photo.parent)
     _expect_one_sentence(words, names, capsys, monkeypatch)
 
 
-def test_the_command_keeps_every_digit_and_every_choice(photo: Path, tmp_path: Path, monkeypatch) -> None:
+def test_recorded_command_keeps_every_digit_and_choice(photo: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     photo.rename(tmp_path / "-p.png")
     inside("sample", "-n", "1", "--diversity", "0.12345678", "--device", "cpu", "-o", "a", "-q", "--", "-p.png")
@@ -192,17 +194,17 @@ def test_the_command_keeps_every_digit_and_every_choice(photo: Path, tmp_path: P
     assert "0.12345678" in words and words[words.index("--device") + 1] == "cpu"
 
 
-def test_info_of_a_strangers_picture_prints_nothing_harmful(tmp_path: Path) -> None:
-    """A terminal obeys control characters, and a shell what is pasted into it."""
+def test_info_prints_nothing_harmful_from_a_strangers_picture(tmp_path: Path) -> None:
+    """A terminal obeys control characters, and a shell runs what is pasted into it."""
     path = tmp_path / "strange.png"
     flat = Image.new("RGB", (40, 40))
     save_png(flat, path, {"unica:command": "unica sample x; rm -rf ~\n\x1b[2Jls", "Software": "\x1b[31m"})
-    shown = CliRunner().invoke(app, ["info", str(path)]).output
+    shown = CliRunner().invoke(make_app(), ["info", str(path)]).output
     assert "\x1b" not in shown and "; rm" not in shown.splitlines()[-1].replace("'x;'", "")
     save_png(flat, path, {"unica:command": "rm -rf ~"})
-    assert "rm" not in CliRunner().invoke(app, ["info", str(path)]).output
+    assert "rm -rf" not in CliRunner().invoke(make_app(), ["info", str(path)]).output
 
 
-def test_help_shows_the_defaults_that_are_not_constants() -> None:
-    shown = " ".join(CliRunner().invoke(app, ["sample", "--help"]).output.replace("│", " ").split())
+def test_help_tells_defaults_that_follow_from_the_picture() -> None:
+    shown = " ".join(CliRunner().invoke(make_app(), ["sample", "--help"]).output.replace("│", " ").split())
     assert "the source's" in shown and "by its size" in shown

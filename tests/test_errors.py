@@ -94,8 +94,8 @@ def test_a_shown_value_is_never_long_unless_it_is_four_numbers(value) -> None:
         (ValueError("First line:\n  second"), "first line"),
         (ValueError("too   many\tspaces"), "too many spaces"),
         (RuntimeError("CUDA is gone"), "CUDA is gone"),
-        (KeyboardInterrupt(), "keyboardInterrupt"),
-        (ValueError("  "), "valueError"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (ValueError("  "), "ValueError"),
     ],
 )
 def test_a_reason_is_the_end_of_a_sentence(error: BaseException, words: str) -> None:

@@ -54,9 +54,9 @@ def samples(tmp_path: Path) -> Path:
 
 
 def shown_by(*arguments: str | Path) -> str:
-    from unica.cli.app import app
+    from unica.cli.app import make_app
 
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    result = CliRunner().invoke(make_app(), [str(argument) for argument in arguments])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.output

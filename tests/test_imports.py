@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,7 @@ def place(parts: tuple[str, ...] | list[str], layers: tuple[set[str], ...]) -> t
     return number, name
 
 
+@cache
 def imports(path: Path) -> set[str]:
     """Full names of all imports in a file, also those inside functions, but not those for type checkers only."""
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""What users see of models and tasks from Python."""
+"""What users see of models and of sampling from Python, on the instant engine."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from conftest import scenery
 from PIL import Image
 
 import unica
+from unica.engines.base import Model
 from unica.image import to_pil
 from unica.metrics import patch_distance
 
@@ -18,7 +19,7 @@ def picture(height: int = 32, width: int = 40, channels: int = 3) -> Image.Image
 
 
 @pytest.fixture(scope="module")
-def model() -> unica.Model:
+def model() -> Model:
     return unica.open(picture())
 
 
@@ -26,7 +27,7 @@ def pixels(image: Image.Image) -> np.ndarray:
     return np.asarray(image)
 
 
-def test_a_run_twice_gives_the_same_bytes_and_leaves_no_trace(model) -> None:
+def test_sampling_again_gives_the_same_bytes(model) -> None:
     first = unica.sample(model, count=2, seed=4)
     unica.sample(model, size=(50, 33), seed=9, tile="x")
     again = unica.sample(model, seed=5)
@@ -43,17 +44,17 @@ def test_frames_are_complete_and_move_forward(model) -> None:
 
 
 @pytest.mark.parametrize("size", [(40, 32), (33, 51), (16, 16), (90, 20)])
-def test_any_size(model, size) -> None:
+def test_pictures_have_the_asked_for_size(model, size) -> None:
     assert unica.sample(model, size=size)[0].size == size
 
 
-def test_stretch_multiplies(model) -> None:
+def test_stretch_multiplies_the_sources_size(model) -> None:
     assert unica.sample(model, stretch=(1.5, 0.5))[0].size == (60, 16)
 
 
 @pytest.mark.parametrize("tile", ["x", "y", "xy"])
-def test_a_tile_has_no_seam(tile) -> None:
-    """The jump over the edge is like jumps inside, where an untiled picture's is not."""
+def test_tiles_have_no_seam(tile) -> None:
+    """The step over the edge is like steps inside. Without `tile` it is larger."""
     random = torch.Generator().manual_seed(0)
     smooth = torch.nn.functional.interpolate(torch.rand(1, 1, 6, 6, generator=random), (40, 40), mode="bicubic")[0]
     model = unica.open(to_pil((smooth * 2 - 1).clamp(-1, 1)))
@@ -69,7 +70,7 @@ def test_a_tile_has_no_seam(tile) -> None:
             assert jump(tiled, axis) < 2 < jump(plain, axis)
 
 
-def test_diversity_runs_from_near_copy_to_new() -> None:
+def test_diversity_0_gives_near_copies() -> None:
     source = picture(32, 40)
     truth = pixels(source).astype(float)
     away = []
@@ -109,49 +110,50 @@ def test_transparent_pixels_are_never_sampled() -> None:
 
 
 @pytest.mark.parametrize("value", [0, 90, 255])
-def test_a_constant_picture_gives_itself(value) -> None:
+def test_a_constant_picture_becomes_itself(value) -> None:
     flat = Image.new("RGB", (40, 33), (value, value // 2, value))
     assert np.array_equal(pixels(unica.sample(unica.open(flat))[0]), pixels(flat))
 
 
-@pytest.mark.parametrize("size", [(32, 32), (33, 47), (160, 32)])
-def test_odd_and_small_sources(size) -> None:
+@pytest.mark.parametrize("size", [(32, 32), (33, 47), (112, 32)])
+def test_odd_and_small_sources_keep_their_size(size) -> None:
     assert unica.sample(unica.open(picture(size[1], size[0])))[0].size == size
 
 
 @pytest.mark.parametrize(
-    ("words", "names"),
+    ("words", "match"),
     [
-        ({"size": (0, 40)}, "small"),
-        ({"size": (-5, 40)}, "small"),
-        ({"size": (10**6, 40)}, "large"),
-        ({"size": (16384, 16384)}, "large"),
+        ({"size": (0, 40)}, "size must be"),
+        ({"size": (-5, 40)}, "size must be"),
+        ({"size": (8, 40)}, "too small"),
+        ({"size": (10**6, 40)}, "too large"),
+        ({"size": (16384, 16384)}, "too large"),
         ({"size": (64, 64), "stretch": (1.0, 1.0)}, "not both"),
-        ({"stretch": (1e308, 1.0)}, "stretch"),
-        ({"stretch": (float("nan"), 1.0)}, "stretch"),
-        ({"count": 0}, "count"),
-        ({"count": 10**30}, "count"),
-        ({"tile": "z"}, "tile"),
-        ({"seed": -1}, "seed"),
+        ({"stretch": (1e308, 1.0)}, "stretch must be"),
+        ({"stretch": (float("nan"), 1.0)}, "stretch must be"),
+        ({"count": 0}, "count must be"),
+        ({"count": 10**30}, "count must be"),
+        ({"tile": "z"}, "tile must be"),
+        ({"seed": -1}, "seed must be"),
     ],
 )
-def test_bad_words_are_one_sentence(model, words, names) -> None:
-    with pytest.raises(unica.UnicaError, match=names):
+def test_bad_arguments_are_refused(model, words, match) -> None:
+    with pytest.raises(unica.UnicaError, match=match):
         unica.sample(model, **words)
 
 
 @pytest.mark.parametrize(
-    ("words", "names"),
+    ("words", "match"),
     [
-        ({"diversity": 1.5}, "diversity"),
-        ({"diversity": float("nan")}, "diversity"),
-        ({"patch": 4}, "patch"),
-        ({"levels": 0}, "levels"),
-        ({"max_side": 5}, "max-side"),
-        ({"device": "tpu"}, "device"),
-        ({"precision": "int3"}, "precision"),
+        ({"diversity": 1.5}, "diversity must be"),
+        ({"diversity": float("nan")}, "diversity must be"),
+        ({"patch": 4}, "patch must be"),
+        ({"levels": 0}, "levels must be"),
+        ({"max_side": 5}, "max_side must be"),
+        ({"device": "tpu"}, "device must be"),
+        ({"precision": "int3"}, "precision must be"),
     ],
 )
-def test_bad_settings_are_one_sentence(words, names) -> None:
-    with pytest.raises(unica.UnicaError, match=names):
+def test_bad_knobs_are_refused(words, match) -> None:
+    with pytest.raises(unica.UnicaError, match=match):
         unica.open(picture(), **words)

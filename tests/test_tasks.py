@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 import unica
 from unica import Region
-from unica.cli.app import app
+from unica.cli.app import make_app
 from unica.engines.base import Model
 from unica.errors import UnicaError
 from unica.image import load, read_text, resize, to_pil
@@ -94,7 +94,7 @@ def test_low_diversity_never_starts_from_nothing(
         starts.append(start)
         return cascade(denoiser, levels, noise, shape, start)
 
-    cascade = run.cascade
+    cascade: Any = vars(run)["cascade"]
     monkeypatch.setattr(run, "cascade", watched)
     getattr(unica, name)(diverse[0.05], **arguments)
     assert starts and all(start is not None for start in starts)
@@ -134,18 +134,17 @@ def test_low_diversity_extends_as_it_samples(diverse: dict[float, Model]) -> Non
     assert (apart[..., :10].mean() + apart[..., -10:].mean()) / 2 < 0.02
 
 
-@pytest.mark.parametrize("diversity", [0.0, 0.05, 0.5])
+@pytest.mark.parametrize("diversity", [0.0, 0.05])
 @pytest.mark.parametrize("name", ["inpaint", "edit"])
-def test_holes_are_filled_from_around_at_any_diversity(diversity: float, name: str) -> None:
+def test_low_diversity_fills_holes_from_around(diversity: float, name: str) -> None:
     """A magenta thing hides a part of the sky. The hole is sky again: not magenta, and not gray as the stone below."""
-    sky, hole = torch.tensor([-0.6, -0.1, 0.8])[:, None, None], (slice(None), slice(4, 18), slice(24, 42))
-    pixels = sky.expand(3, 36, 48).clone()
-    pixels[:, 22:] = torch.tensor([-0.5, 0.4, -0.7])[:, None, None]
-    pixels[:, 26:34, 3:20] = 0.0
-    pixels += (torch.rand(3, 36, 48, generator=torch.Generator().manual_seed(3)) - 0.5) * 0.1
+    sky, hole = torch.tensor([-0.6, -0.1, 0.8])[:, None, None], (slice(None), slice(6, 26), slice(34, 56))
+    pixels = sky.expand(3, 48, 64).clone()
+    pixels[:, 30:] = torch.tensor([-0.5, 0.4, -0.7])[:, None, None]
+    pixels[:, 36:46, 4:24] = 0.0
+    pixels += (torch.rand(3, 48, 64, generator=torch.Generator().manual_seed(3)) - 0.5) * 0.1
     pixels[hole] = torch.tensor([1.0, -1.0, 1.0])[:, None, None]
-    model = unica.open(to_pil(pixels), diversity=diversity)
-    box = [(24, 4, 18, 14)]
+    model, box = unica.open(to_pil(pixels), diversity=diversity), [(34, 6, 22, 20)]
     (drawn,) = unica.inpaint(model, Region(box=box)) if name == "inpaint" else unica.edit(model, erase=box)
     assert (load(drawn).pixels[hole] - sky).abs().max() < 0.1
 
@@ -153,19 +152,22 @@ def test_holes_are_filled_from_around_at_any_diversity(diversity: float, name: s
 # Each task
 
 
-def test_a_picture_goes_on(any_model: Model) -> None:
-    source = any_model.picture.pixels
-    (wide,) = unica.outpaint(any_model, left=8, right=16)
-    assert wide.size == (64 + 24, 48)
+def test_extension_keeps_source_pixels(tiny_model: Model) -> None:
+    source, (width, height) = tiny_model.picture.pixels, tiny_model.picture.size
+    (wide,) = unica.outpaint(tiny_model, left=8, right=16)
+    assert wide.size == (width + 24, height)
     assert torch.equal(load(wide).pixels[:, :, 8:-16], source)
-    (long,) = unica.outpaint(any_model, right=10, repeat=3)
-    assert long.size == (64 + 30, 48) and torch.equal(load(long).pixels[:, :, :64], source)
-    (tall,) = unica.outpaint(any_model, up=6, down=2, repeat=2)
-    assert tall.size == (64, 48 + 16) and torch.equal(load(tall).pixels[:, 12:-4], source)
-    (both,) = unica.outpaint(any_model, right=9, down=3, repeat=2)
+    (long,) = unica.outpaint(tiny_model, right=10, repeat=3)
+    assert long.size == (width + 30, height) and torch.equal(load(long).pixels[:, :, :width], source)
+    (tall,) = unica.outpaint(tiny_model, up=6, down=2, repeat=2)
+    assert tall.size == (width, height + 16) and torch.equal(load(tall).pixels[:, 12:-4], source)
+    (both,) = unica.outpaint(tiny_model, right=9, down=3, repeat=2)
     drawn = load(both).pixels
-    assert torch.equal(drawn[:, :48, :64], source) and drawn[:, 48:, :20].std() > 0.01
-    frames = list(unica.stream(unica.outpaint, any_model, right=10, repeat=2))
+    assert torch.equal(drawn[:, :height, :width], source) and drawn[:, height:, :20].std() > 0.01
+
+
+def test_repeated_extension_is_one_run(tiny_model: Model) -> None:
+    frames = list(unica.stream(unica.outpaint, tiny_model, right=10, repeat=2))
     assert [frame.last for frame in frames].count(True) == 1 and frames[-1].done == 1
     assert [f.fraction for f in frames] == sorted(f.fraction for f in frames)
 
@@ -174,21 +176,22 @@ def test_a_picture_goes_on(any_model: Model) -> None:
     ("anchor", "corner"),
     [("center", (8, 4)), ("left", (0, 4)), ("right-down", (16, 8)), ("up", (8, 0)), ("left-up", (0, 0))],
 )
-def test_a_size_and_an_anchor(any_model: Model, anchor: str, corner: tuple[int, int]) -> None:
-    (picture,) = unica.outpaint(any_model, size=(80, 56), anchor=anchor)
+def test_anchor_says_where_the_source_stays(tiny_model: Model, anchor: str, corner: tuple[int, int]) -> None:
+    width, height = tiny_model.picture.size
+    (picture,) = unica.outpaint(tiny_model, size=(width + 16, height + 8), anchor=anchor)
     left, top = corner
-    assert picture.size == (80, 56)
-    assert torch.equal(load(picture).pixels[:, top : top + 48, left : left + 64], any_model.picture.pixels)
+    assert picture.size == (width + 16, height + 8)
+    assert torch.equal(load(picture).pixels[:, top : top + height, left : left + width], tiny_model.picture.pixels)
 
 
-def test_marked_pixels_are_drawn_and_no_others(any_model: Model) -> None:
+def test_inpainting_changes_marked_pixels_only(any_model: Model) -> None:
     (picture,) = unica.inpaint(any_model, HOLE)
     marked, changed = HOLE.on(any_model.picture)[0], (load(picture).pixels != any_model.picture.pixels).any(0)
     assert not changed[~marked].any()
     assert changed[marked].float().mean() > 0.5
 
 
-def test_a_feather_is_all_that_changes_besides(any_model: Model) -> None:
+def test_feather_changes_a_band_around_the_mask_and_no_more(any_model: Model) -> None:
     (picture,) = unica.inpaint(any_model, HOLE, feather=4)
     changed = (load(picture).pixels != any_model.picture.pixels).any(0)
     band = Region(box=[(16, 6, 24, 32)]).on(any_model.picture)[0]
@@ -197,30 +200,30 @@ def test_a_feather_is_all_that_changes_besides(any_model: Model) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("kind", ["16 bits", "alpha", "gray"])
-def test_kept_is_kept_in_every_kind_of_picture(engine: str, kind: str) -> None:
-    alpha = None
+def test_kept_pixels_stay_in_every_kind_of_picture(engine: str, kind: str) -> None:
     if kind == "16 bits":
-        picture = Image.fromarray(((scenery(48, 64, 1)[0] + 1) * 32767.5).numpy().astype("uint16"))
+        picture = Image.fromarray(((scenery(44, 44, 1)[0] + 1) * 32767.5).numpy().astype("uint16"))
     elif kind == "alpha":
-        alpha = (torch.rand(1, 48, 64, generator=torch.Generator().manual_seed(0)) * 255).round() / 255
+        alpha = (torch.rand(1, 44, 44, generator=torch.Generator().manual_seed(0)) * 255).round() / 255
         alpha[:, :8, :8] = 0
-        picture = to_pil(scenery(48, 64), alpha)
+        picture = to_pil(scenery(44, 44), alpha)
     else:
-        picture = to_pil(scenery(48, 64, 1))
+        picture = to_pil(scenery(44, 44, 1))
     model = small_model(engine, picture, steps=2)
     (filled,), (wide,) = unica.inpaint(model, HOLE), unica.outpaint(model, right=7)
-    assert filled.mode == wide.mode == picture.mode and wide.size == (71, 48)
+    assert filled.mode == wide.mode == picture.mode and wide.size == (51, 44)
     before, after, beyond = load(picture), load(filled), load(wide)
     kept = ~HOLE.on(before)
     assert torch.equal(after.pixels * kept, before.pixels * kept)
-    assert torch.equal(beyond.pixels[..., :64], before.pixels)
-    if before.alpha is not None and after.alpha is not None and beyond.alpha is not None:
-        assert torch.equal(after.alpha * kept, before.alpha * kept)
-        assert torch.equal(beyond.alpha[..., :64], before.alpha)
+    assert torch.equal(beyond.pixels[..., :44], before.pixels)
+    assert (before.alpha is not None) == (kind == "alpha")
+    if before.alpha is not None:
+        assert after.alpha is not None and torch.equal(after.alpha * kept, before.alpha * kept)
+        assert beyond.alpha is not None and torch.equal(beyond.alpha[..., :44], before.alpha)
 
 
-def test_the_instant_engine_does_not_look_into_the_hole() -> None:
-    """What is hidden is a colour that nothing else has."""
+def test_instant_engine_does_not_look_into_the_hole() -> None:
+    """The hole hides a colour that is nowhere else in the picture."""
     pixels = scenery(48, 64)
     pixels[:, 10:34, 20:36] = torch.tensor([1.0, -1.0, 1.0])[:, None, None]
     model = unica.open(to_pil(pixels))
@@ -229,89 +232,100 @@ def test_the_instant_engine_does_not_look_into_the_hole() -> None:
     assert not magenta.any()
 
 
-def test_a_frame_knows_where_its_pixels_come_from(any_model: Model) -> None:
+def test_frames_know_where_their_pixels_come_from(tiny_model: Model) -> None:
+    width, height = tiny_model.picture.size
     for frames in (
-        unica.stream(unica.inpaint, any_model, HOLE),
-        unica.stream(unica.outpaint, any_model, right=9, down=3, repeat=2),
+        unica.stream(unica.inpaint, tiny_model, ARGUMENTS["inpaint"]["where"]),
+        unica.stream(unica.outpaint, tiny_model, right=9, down=3, repeat=2),
     ):
         *_, last = frames
-        width, height = last.image().size
-        assert last.origins is not None and last.origins.shape == (height, width, 2)
+        wide, high = last.image().size
+        assert last.origins is not None and last.origins.shape == (high, wide, 2)
         assert last.origins[5, 7].tolist() == [5, 7]
-        assert (last.origins >= 0).all() and (last.origins < torch.tensor([48, 64])).all()
+        assert (last.origins >= 0).all() and (last.origins < torch.tensor([height, width])).all()
 
 
-def test_what_was_not_drawn_comes_from_somewhere_too(any_model: Model) -> None:
+def test_unchanged_pictures_have_origins_too(any_model: Model) -> None:
     *_, last = unica.stream(unica.analogy, any_model, OTHER, strength=0.0)
     assert last.origins is not None and last.origins.shape == (52, 60, 2) and (last.origins >= 0).all()
 
 
-BAD = [
-    {},
-    {"left": -1, "right": 4},
-    {"left": 3, "repeat": 0},
-    {"right": 10**6},
-    {"up": 2, "count": 0},
-    {"up": 2, "seed": -1},
-    {"up": 2, "feather": -1},
-    {"up": 2, "size": (80, 80)},
-    {"size": (60, 80)},
-    {"size": (64, 48)},
-    {"size": (80, 80), "anchor": "middle"},
+BAD_MARGINS = [
+    ({}, "nothing would be added"),
+    ({"left": -1, "right": 4}, "left must be"),
+    ({"left": 3, "repeat": 0}, "repeat must be"),
+    ({"right": 10**6}, "too large"),
+    ({"up": 2, "count": 0}, "count must be"),
+    ({"up": 2, "seed": -1}, "seed must be"),
+    ({"up": 2, "feather": -1}, "feather must be"),
+    ({"up": 2, "size": (80, 80)}, "not both"),
+    ({"size": (60, 80)}, "smaller than the picture"),
+    ({"size": (64, 48)}, "nothing would be added"),
+    ({"size": (80, 80), "anchor": "middle"}, "anchor must be"),
 ]
 
 
-@pytest.mark.parametrize("words", BAD, ids=str)
-def test_margins_that_are_none(any_model: Model, words: dict) -> None:
-    with pytest.raises(UnicaError):
+@pytest.mark.parametrize(("words", "match"), BAD_MARGINS, ids=str)
+def test_bad_margins_are_refused(any_model: Model, words: dict, match: str) -> None:
+    with pytest.raises(UnicaError, match=match):
         unica.outpaint(any_model, **words)
 
 
-def test_there_must_be_a_picture_to_work_on(tmp_path: Path) -> None:
-    small_model("sinddm", to_pil(scenery(48, 64)), steps=1).save(tmp_path / "x.unica", source=False)  # pyright: ignore
+def test_tasks_that_need_the_source_refuse_a_model_without_it(tmp_path: Path) -> None:
+    """The others work with the size of the picture alone."""
+    small_model(TRAINED[0], to_pil(scenery(44, 44)), steps=1).save(tmp_path / "x.unica", source=False)
     model = unica.load(tmp_path / "x.unica")
-    for name in ("outpaint", "inpaint", "region", "style", "edit", "retarget", "upscale"):
-        with pytest.raises(UnicaError, match="without its source"):
-            RUNS[name](model)
+    for name, declared in tasks().items():
+        if declared.needs_source:
+            with pytest.raises(UnicaError, match="without its source"):
+                getattr(unica, name)(model, **ARGUMENTS[name])
+        else:
+            assert getattr(unica, name)(model, **ARGUMENTS[name])
 
 
 COMMANDS = {
-    "outpaint": ["--left", "4", "--repeat", "2"],
-    "inpaint": ["--box", "3,4,9,8", "--polygon", "20,20,30,20,25,28", "--feather", "2"],
-    "region": ["--put", "2,3,12,12@20,10", "--put", "2,3,12,12@2,10,16,16", "--size", "56x40"],
-    "harmonize": ["--content", "OTHER", "--box", "3,4,9,8"],
-    "style": ["--content", "OTHER"],
-    "analogy": ["--content", "OTHER", "--strength", "0.9"],
-    "paint": ["--content", "OTHER", "--coarse", "6"],
-    "edit": ["--move", "2,3,12,12@20,10", "--copy", "2,3,12,12@2,16,8,8", "--erase", "30,20,6,6"],
-    "objects": ["--size-factor", "1.5", "--size", "60x48"],
-    "retarget": ["--size", "32x40"],
-    "tile": ["--axis", "x"],
-    "mirror": ["--axis", "xy"],
-    "upscale": ["--factor", "1.5"],
+    "analogy": "--content OTHER --strength 0.9",
+    "animate": "--frames 3 --format png",
+    "edit": "--move 2,3,12,12@20,10 --copy 2,3,12,12@2,16,8,8 --erase 30,20,6,6",
+    "harmonize": "--content OTHER --box 3,4,9,8",
+    "inpaint": "--box 3,4,9,8 --polygon 20,20,30,20,25,28 --feather 2",
+    "mirror": "--axis xy",
+    "objects": "--size-factor 1.5 --size 60x48",
+    "outpaint": "--left 4 --repeat 2",
+    "paint": "--content OTHER --coarse 6",
+    "region": "--put 2,3,12,12@20,10 --put 2,3,12,12@2,10,16,16 --size 56x40",
+    "retarget": "--size 32x40",
+    "sample": "--stretch 1.5x1 --tile y",
+    "style": "--content OTHER",
+    "text": f"'a red picture' stripes:-0.5 --clip {shlex.quote(ARGUMENTS['text']['clip'])} --views 2",
+    "tile": "--axis x",
+    "upscale": "--factor 1.5",
 }
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_commands_write_pictures_that_say_how_they_were_made(photo: Path, tmp_path: Path, name: str) -> None:
-    def run(*words: str) -> str:
-        result = CliRunner().invoke(app, list(words), catch_exceptions=False)
+@pytest.mark.parametrize("name", [name for name, declared in tasks().items() if declared.group is not None])
+def test_every_command_says_how_to_make_the_same_bytes(photo: Path, tmp_path: Path, name: str) -> None:
+    def typed(*words: str) -> str:
+        result = CliRunner().invoke(make_app(), list(words), catch_exceptions=False)
         assert result.exit_code == 0, result.output
         return result.stdout
 
     out, other = tmp_path / "out", tmp_path / "other.png"
-    OTHER.save(other)
-    words = [str(other) if word == "OTHER" else word for word in COMMANDS[name]]
-    report = json.loads(run(name, str(photo), *words, "-n", "2", "-o", str(out), "-q", "--json", "--sheet"))
+    to_pil(scenery(36, 44, seed=9)).save(other)
+    words = [str(other) if word == "OTHER" else word for word in shlex.split(COMMANDS[name])]
+    report = json.loads(typed(name, str(photo), *words, "-n", "2", "-o", str(out), "-q", "--json", "--sheet"))
     assert report["task"] == name and len(report["pictures"]) == 2
-    second = out / f"photo-{name}-1.png"
+    second = Path(report["pictures"][1]["path"])
+    assert second == out / ("photo-1.png" if name == "sample" else f"photo-{name}-1.png")
     assert read_text(second)["unica:task"] == name
-    *_, line = run("info", str(second)).strip().splitlines()
-    run(*line.split()[1:], "-o", str(tmp_path / "again"), "-q")
+    *_, line = typed("info", str(second)).strip().splitlines()
+    program, command, *rest = shlex.split(line)
+    assert (program, command) == ("unica", name)
+    typed(command, "-o", str(tmp_path / "again"), "-q", *rest)
     assert (tmp_path / "again" / second.name).read_bytes() == second.read_bytes()
 
 
-def test_strength_0_keeps_and_more_frees(any_model: Model) -> None:
+def test_strength_0_keeps_the_content_and_more_changes_more(any_model: Model) -> None:
     before = load(OTHER).pixels
     distances = []
     for strength in (0.0, 0.2, 1.0):
@@ -320,24 +334,24 @@ def test_strength_0_keeps_and_more_frees(any_model: Model) -> None:
     assert distances[0] == 0 < distances[1] < distances[2]
 
 
-def test_a_region_is_where_it_was_put(any_model: Model) -> None:
+def test_region_puts_its_content_at_the_place(any_model: Model) -> None:
     part = any_model.picture.pixels[:, 5:25, 5:25]
     errors = []
     for eta in (0.0, 1.0):
-        (drawn,) = unica.region(any_model, [PUT], eta=eta)
+        (drawn,) = unica.region(any_model, [PLACEMENT], eta=eta)
         errors.append(avg_pool2d(load(drawn).pixels[:, 10:30, 40:60] - part, 4).square().mean())
     assert errors[1] < 0.85 * errors[0]
 
 
-def test_harmonizing_leaves_the_rest_alone(tiny_model: Model) -> None:
+def test_harmonizing_changes_the_mask_and_its_margin_only(any_model: Model) -> None:
     (drawn,) = unica.harmonize(any_model, OTHER, HOLE, strength=0.5, dilate=2, feather=2)
     changed = (load(drawn).pixels != load(OTHER).pixels).any(0)
     touched = Region(box=[(16, 6, 24, 32)]).on(load(OTHER))[0]
     assert changed[touched].any() and not changed[~touched].any()
 
 
-def test_harmonizing_moves_an_object_towards_the_scene(any_model: Model) -> None:
-    """In colour and in patches, while one still sees where it is."""
+def test_harmonizing_brings_the_object_closer_to_the_source(any_model: Model) -> None:
+    """In colour and in patches. The object can still be seen."""
     source, scene = any_model.picture.pixels, load(OTHER).pixels
     rows, columns = torch.meshgrid(torch.arange(52), torch.arange(60), indexing="ij")
     disk = ((rows - 16) ** 2 + (columns - 30) ** 2 < 81)[None]
@@ -357,7 +371,7 @@ def test_harmonizing_moves_an_object_towards_the_scene(any_model: Model) -> None
     assert changed[disk[0]].mean() > 2 * changed[near[1:]][~disk[0][near[1:]]].mean()
 
 
-def test_style_has_the_sources_colours_and_the_contents_layout(any_model: Model) -> None:
+def test_style_has_source_colours_and_content_layout(any_model: Model) -> None:
     (drawn,) = unica.style(any_model, OTHER, strength=0.1)
     pixels, source = load(drawn).pixels, any_model.picture.pixels
     quantiles = torch.linspace(0.1, 0.9, 9)
@@ -367,10 +381,10 @@ def test_style_has_the_sources_colours_and_the_contents_layout(any_model: Model)
         assert torch.corrcoef(torch.stack([mine.flatten(), old.flatten()]))[0, 1] > 0.3
 
 
-def test_an_edit_moves_and_leaves_the_rest(any_model: Model) -> None:
-    """What lands on another tone takes it: it differs from the original by a plane."""
+def test_moving_keeps_the_content_and_the_rest(any_model: Model) -> None:
+    """What was moved takes the tone of its new place: it differs from the original by a plane."""
     source = any_model.picture.pixels
-    (drawn,) = unica.edit(any_model, move=[PUT], seam=2)
+    (drawn,) = unica.edit(any_model, move=[PLACEMENT], seam=2)
     pixels = load(drawn).pixels
     shift = (pixels[:, 12:28, 42:58] - source[:, 7:23, 7:23])[:, :, 8:]  # without the dots, which clip
     assert shift.diff(dim=-1).diff(dim=-1).abs().max() < 0.03
@@ -378,8 +392,8 @@ def test_an_edit_moves_and_leaves_the_rest(any_model: Model) -> None:
     assert torch.equal(pixels[:, 36:], source[:, 36:])
 
 
-def test_a_scaled_copy_with_transparency() -> None:
-    """Half of what is copied cannot be seen; so it is where it lands, twice as large."""
+def test_scaled_copy_takes_its_transparency_with_it() -> None:
+    """Half of the copied box is transparent, and so is half of the copy, which is twice as large."""
     alpha = torch.ones(1, 48, 64)
     alpha[:, 10:20, 10:15] = 0
     model = unica.open(to_pil(scenery(48, 64), alpha))
@@ -391,34 +405,34 @@ def test_a_scaled_copy_with_transparency() -> None:
     assert before.alpha is not None and torch.equal(after.alpha * kept, before.alpha * kept)
 
 
-def test_mirrors_are_mirrors(any_model: Model) -> None:
-    (drawn,) = unica.mirror(any_model, axis="xy", size=(65, 49))
+def test_mirrored_pictures_are_their_own_mirror_image(tiny_model: Model) -> None:
+    (drawn,) = unica.mirror(tiny_model, axis="xy", size=(45, 33))
     pixels = load(drawn).pixels
     assert torch.equal(pixels, pixels.flip(-1)) and torch.equal(pixels, pixels.flip(-2))
 
 
-def test_tiles_have_no_seam(any_model: Model) -> None:
+def test_tiling_removes_the_seam_and_keeps_the_middle(any_model: Model) -> None:
     (drawn,) = unica.tile(any_model, axis="y", band=0.2, feather=2)
     before, after = any_model.picture.pixels, load(drawn).pixels
     assert seam(after, "y") < 0.75 * seam(before, "y")
     assert torch.equal(after[:, 13:-13], before[:, 13:-13])
 
 
-@pytest.mark.parametrize(("factor", "size"), [(0.5, None), (2.0, (70, 50)), (1.0, None)])
-def test_objects_of_any_size_on_any_canvas(any_model: Model, factor: float, size: tuple[int, int] | None) -> None:
-    (drawn,) = unica.objects(any_model, factor, size)
-    assert drawn.size == (size or (64, 48)) and load(drawn).pixels.std() > 0.05
+@pytest.mark.parametrize(("factor", "size"), [(0.5, None), (2.0, (45, 35)), (1.0, None)])
+def test_objects_fill_the_asked_for_canvas(tiny_model: Model, factor: float, size: tuple[int, int] | None) -> None:
+    (drawn,) = unica.objects(tiny_model, factor, size)
+    assert drawn.size == (size or tiny_model.picture.size) and load(drawn).pixels.std() > 0.05
 
 
-def test_objects_are_as_large_as_asked() -> None:
-    """As their autocorrelation says."""
+def test_size_factor_scales_the_autocorrelation() -> None:
+    """The autocorrelation falls to a half over as many times the pixels as things are large."""
     model = unica.open(to_pil(clouds(40, 48)))
     small, same, large = (reach(load(unica.objects(model, factor)[0]).pixels) for factor in (0.6, 1.0, 1.6))
     assert 0.45 < small / same < 0.8 and 1.2 < large / same < 2.0
 
 
 def clouds(height: int, width: int, size: float = 2.0) -> Tensor:
-    """Smooth noise on a torus, of things of one size. "c h w" in [-1, 1]."""
+    """Smooth noise on a torus, with things of one size. "c h w" in [-1, 1]."""
     noise = torch.fft.rfft2(torch.randn(3, height, width, generator=torch.Generator().manual_seed(0)))
     y, x = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None]
     smooth = torch.fft.irfft2(noise * torch.exp(-2 * (torch.pi * size) ** 2 * (y**2 + x**2)), s=(height, width))
@@ -436,7 +450,7 @@ def reach(pixels: Tensor) -> float:
     return sum(lags) / 2
 
 
-def test_retargeting_keeps_more_than_a_new_picture_does() -> None:
+def test_retargeting_leaves_out_less_of_the_source_than_sampling() -> None:
     picture = Image.open(EXAMPLES / "harvest.jpg").resize((100, 72))
     model = unica.open(picture)
 
@@ -446,17 +460,16 @@ def test_retargeting_keeps_more_than_a_new_picture_does() -> None:
     assert left_out(unica.retarget(model, (65, 72))) < 0.85 * left_out(unica.sample(model, size=(65, 72)))
 
 
-def test_a_loop_has_no_jump(any_model: Model) -> None:
-    """The step from the last picture to the first is one like the others, and the loop goes somewhere."""
-    pictures = unica.animate(any_model, frames=8, motion=0.5, strength=1.0)
+def test_loop_has_no_jump_at_its_end(tiny_model: Model) -> None:
+    """The step from the last picture to the first is like the other steps, and the picture does move."""
+    pictures = unica.animate(tiny_model, frames=8, motion=0.5, strength=1.0)
     pixels = torch.stack([load(picture).pixels for picture in pictures])
     steps = (pixels - pixels.roll(1, 0)).abs().flatten(1).mean(1)
     assert len(pictures) == 8 and steps.max() > 0
     assert steps[0] <= 1.5 * steps[1:].max()
 
 
-def test_pictures_between_are_dissolved() -> None:
-    """On the line from one that is drawn to the next."""
+def test_pictures_between_lie_on_the_line_of_two_drawn_ones() -> None:
     model = unica.open(to_pil(scenery(32, 40)))
     words = {"motion": 0.5, "strength": 1.0}
     drawn = [load(p).pixels for p in unica.animate(model, frames=2, between=0, **words)]
@@ -468,7 +481,7 @@ def test_pictures_between_are_dissolved() -> None:
     assert len(unica.animate(model, frames=7, between=2, **words)) == 7
 
 
-def test_what_cannot_be_seen_does_not_dissolve_into_what_can() -> None:
+def test_dissolving_leaves_out_colours_of_clear_pixels() -> None:
     alpha = torch.ones(1, 32, 32)
     alpha[:, :, :16] = 0
     pixels = scenery(32, 32)
@@ -481,23 +494,10 @@ def test_what_cannot_be_seen_does_not_dissolve_into_what_can() -> None:
 
 
 @pytest.mark.parametrize("kind", ["gif", "webp", "png"])
-def test_loops_are_one_file_that_moves(photo: Path, tmp_path: Path, kind: str) -> None:
-    words = [
-        "animate",
-        str(photo),
-        "--frames",
-        "3",
-        "--between",
-        "0",
-        "--strength",
-        "1",
-        "--format",
-        kind,
-        "-q",
-        "-o",
-        str(tmp_path),
-    ]
-    result = CliRunner().invoke(app, words, catch_exceptions=False)
+def test_loop_is_one_animated_file(photo: Path, tmp_path: Path, kind: str) -> None:
+    options = f"--frames 3 --between 0 --strength 1 --format {kind} -q -o"
+    words = ["animate", str(photo), *options.split(), str(tmp_path)]
+    result = CliRunner().invoke(make_app(), words, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     moving = Image.open(tmp_path / f"photo-animate-0.{kind}")
     assert moving.n_frames == 3 and moving.size == (40, 32)  # pyright: ignore[reportAttributeAccessIssue]
@@ -505,7 +505,7 @@ def test_loops_are_one_file_that_moves(photo: Path, tmp_path: Path, kind: str) -
     assert made["unica:task"] == "animate" and f"--format {kind}" in made["unica:command"]
 
 
-def test_retargeting_and_upscaling_have_the_asked_for_size(any_model: Model) -> None:
+def test_upscaled_picture_is_the_source_when_made_smaller_again(any_model: Model) -> None:
     assert unica.retarget(any_model, (40, 48))[0].size == (40, 48)
     (large,) = unica.upscale(any_model, 2)
     assert large.size == (128, 96)
@@ -513,24 +513,24 @@ def test_retargeting_and_upscaling_have_the_asked_for_size(any_model: Model) -> 
     assert (small - any_model.picture.pixels).square().mean().sqrt() < 0.02
 
 
-def test_content_that_nothing_would_be_left_of() -> None:
+def test_content_too_small_for_the_coarsest_level_is_refused() -> None:
     model = unica.open(to_pil(scenery(300, 400)))
     with pytest.raises(UnicaError, match="40x40 is too small"):
         unica.style(model, to_pil(scenery(40, 40)))
 
 
-BAD_WORDS = [
+BAD_ARGUMENTS = [
     (lambda m: unica.region(m, []), "put"),
     (lambda m: unica.region(m, [((0, 0, 90, 9), (0, 0, 9, 9))]), "put"),
     (lambda m: unica.region(m, [((0, 0, 9, 9), (60, 0, 9, 9))]), "put"),
-    (lambda m: unica.region(m, [PUT], eta=2.0), "eta"),
+    (lambda m: unica.region(m, [PLACEMENT], eta=2.0), "eta"),
     (lambda m: unica.style(m, OTHER, strength=1.5), "strength"),
     (lambda m: unica.paint(m, OTHER, coarse=0.0), "coarse"),
     (lambda m: unica.paint(m, OTHER, follow=2.0), "follow"),
     (lambda m: unica.edit(m), "move"),
     (lambda m: unica.edit(m, erase=[(0, 0, 64, 48)]), "nothing"),
     (lambda m: unica.edit(m, erase=[(0, 0, 65, 48)]), "erase"),
-    (lambda m: unica.objects(m, 9.0), "size-factor"),
+    (lambda m: unica.objects(m, 9.0), "size_factor"),
     (lambda m: unica.retarget(m, (4, 4)), "small"),
     (lambda m: unica.tile(m, axis=""), "axis"),
     (lambda m: unica.tile(m, band=0.7), "band"),
@@ -545,15 +545,15 @@ BAD_WORDS = [
 ]
 
 
-@pytest.mark.parametrize("number", range(len(BAD_WORDS)))
-def test_bad_words_are_a_sentence(any_model: Model, number: int) -> None:
-    run, match = BAD_WORDS[number]
+@pytest.mark.parametrize("number", range(len(BAD_ARGUMENTS)))
+def test_bad_arguments_are_refused(any_model: Model, number: int) -> None:
+    draw, match = BAD_ARGUMENTS[number]
     with pytest.raises(UnicaError, match=match):
-        run(any_model)
+        draw(any_model)
 
 
-def test_the_mask_is_shown(photo: Path, tmp_path: Path) -> None:
+def test_show_mask_paints_the_marked_pixels_red(photo: Path, tmp_path: Path) -> None:
     words = ["inpaint", str(photo), "--box", "3,4,9,8", "--show-mask", str(tmp_path / "mask.png")]
-    assert CliRunner().invoke(app, [*words, "-q", "-o", str(tmp_path)]).exit_code == 0
+    assert CliRunner().invoke(make_app(), [*words, "-q", "-o", str(tmp_path)]).exit_code == 0
     red, _, blue = load(tmp_path / "mask.png").pixels
     assert (red - blue)[4:12, 3:12].min() > (red - blue)[20:].abs().max()

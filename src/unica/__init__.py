@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from unica.errors import UnicaError
-from unica.threads import set_waiting_policy
+from unica.threads import set_defaults
 
 if TYPE_CHECKING:
     from unica.engines.author_checkpoints import import_checkpoint
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from unica.tasks.declare import stream
     from unica.tasks.run import Frame
 
-set_waiting_policy()
+set_defaults()
 
 __version__ = "0.1.0"
 __all__ = [

@@ -17,6 +17,7 @@ import typing
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -418,6 +419,7 @@ class Parameter:
         return value if value is None and self.default is None else self.kind.check(self.name, value)
 
 
+@cache
 def parameters(of: Callable[..., Any] | type) -> tuple[Parameter, ...]:
     """The declared parameters of a function, or the fields of a dataclass, in their order."""
     found = []

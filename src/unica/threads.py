@@ -1,13 +1,29 @@
-"""How many threads compute, and how they wait: set once, before torch and numba are loaded."""
+"""How many threads compute, and how idle ones wait: set once, before torch and numba are loaded."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
+
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds in a period, and the period
 
 
-def set_waiting_policy() -> None:
-    """Let idle threads of OpenMP sleep instead of spin, unless the user has chosen otherwise.
+def set_defaults(quota: Path = _QUOTA) -> None:
+    """Set what the threading libraries read when they are loaded, unless the user has set it.
 
-    Spinning threads take the cores away from other programs, and from unica's own compiled loops.
+    Idle threads of OpenMP sleep instead of spinning: spinning threads take the cores away from other programs, and from
+    unica's own compiled loops. Within a container there are no more threads than its share of the machine allows.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    allowed = allowed_cores(quota)
+    if allowed is not None and allowed < (os.cpu_count() or 1):
+        os.environ.setdefault("OMP_NUM_THREADS", str(allowed))
+
+
+def allowed_cores(quota: Path = _QUOTA) -> int | None:
+    """How many cores the container may use, rounded up; None where nothing limits it."""
+    try:
+        most, period = quota.read_text().split()
+        return None if most == "max" else max(-(-int(most) // int(period)), 1)
+    except (OSError, ValueError, ZeroDivisionError):
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -19,8 +20,11 @@ except ImportError:
 _INTERRUPTED = 130  # typer's code of a Ctrl-C
 
 
-def make_app() -> typer.Typer:
-    """All commands: one for each task, and those that are no tasks."""
+def make_app(only: str | None = None) -> typer.Typer:
+    """All commands: one for each task, and those that are no tasks.
+
+    With `only`, the other commands have no options. That is enough to list them, and starts sooner.
+    """
     app = typer.Typer(
         name="unica",
         help="New pictures from one picture: variations of any size, at once or from a model trained in minutes.",
@@ -29,8 +33,8 @@ def make_app() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback()(_root)
-    add_tasks(app)
-    add_commands(app)
+    add_tasks(app, only)
+    add_commands(app, only)
     return app
 
 
@@ -48,13 +52,11 @@ def _root(
     """Options of unica itself."""
 
 
-app = make_app()
-
-
 def main() -> None:
     """Run the command line: 0 done, 2 something the user can mend, 130 interrupted."""
+    chosen = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     try:
-        code = app(standalone_mode=False) or 0
+        code = make_app(chosen)(standalone_mode=False) or 0
         if code == _INTERRUPTED:  # where nothing could say more
             typer.echo("unica: interrupted.", err=True)
         raise SystemExit(code)

@@ -3,6 +3,7 @@
 import json as json_
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -175,25 +176,30 @@ def bench(
     )  # fmt: skip
 
 
-def add_commands(app: typer.Typer) -> None:
-    """The commands that are no tasks."""
-    knobs = [
-        option
-        for engine in _TRAINED
-        for option in options_of(engine.training_knobs, f"Engine: {engine.name}", optional=True)
-    ]
-    for function, name, group, more in (
-        (train, "train", MODELS, knobs),
-        (info, "info", MODELS, []),
-        (import_, "import", MODELS, []),
-        (push, "push", MODELS, []),
-        (schema, "schema", MODELS, []),
-        (evaluate, "eval", MEASURING, []),
-        (bench, "bench", MEASURING, []),
+def add_commands(app: typer.Typer, only: str | None = None) -> None:
+    """The commands that are no tasks. With `only`, the others have no options."""
+    for function, name, group in (
+        (train, "train", MODELS),
+        (info, "info", MODELS),
+        (import_, "import", MODELS),
+        (push, "push", MODELS),
+        (schema, "schema", MODELS),
+        (evaluate, "eval", MEASURING),
+        (bench, "bench", MEASURING),
     ):
-        app.command(name=name, rich_help_panel=group)(_made(function, name, more))
+        options = _options(function) if only in (None, name) else ()
+        made = command(partial(_run, function), options, name, function.__doc__ or "")
+        app.command(name=name, rich_help_panel=group)(made)
 
 
-def _made(function: Callable[..., None], name: str, more: Sequence[Option]) -> Callable[..., None]:
+def _run(function: Callable[..., None], values: dict[str, Any]) -> None:
+    function(**values)
+
+
+def _options(function: Callable[..., None]) -> list[Option]:
+    """The declared parameters; of `train`, also each engine's knobs."""
     options = [Option(parameter) for parameter in parameters(function)]
-    return command(lambda values: function(**values), [*options, *more], name, function.__doc__ or "")
+    if function is train:
+        for engine in _TRAINED:
+            options += options_of(engine.training_knobs, f"Engine: {engine.name}", optional=True)
+    return options

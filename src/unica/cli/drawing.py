@@ -7,17 +7,20 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from unica.cli.models import open_model, opening_options, words_of
 from unica.cli.options import Option, command, grouped, options_of, words, written
-from unica.cli.progress import Progress, reporter
 from unica.declare import Choice, File, Flag, Group, Number, Param, parameters
 from unica.engines.base import Model
 from unica.tasks import Task, tasks
+
+if TYPE_CHECKING:
+    from unica.cli.progress import Progress
 
 PANEL = "Output"
 _COUNTED = ("count", "seed")  # parameters of tasks that are shown with the output
@@ -51,14 +54,22 @@ class ShowMask:
     ] = None
 
 
-def add_tasks(app: typer.Typer) -> None:
-    """A command for each task, in the groups that the tasks name."""
+def add_tasks(app: typer.Typer, only: str | None = None) -> None:
+    """A command for each task, in the groups that the tasks name. With `only`, the others have no options."""
     for declared in tasks().values():
         if declared.group is not None:
-            app.command(name=declared.name, rich_help_panel=declared.group)(_command(declared))
+            options = _options(declared) if only in (None, declared.name) else ()
+            run = partial(_run, declared)
+            made = command(run, options, declared.name, declared.description)
+            app.command(name=declared.name, rich_help_panel=declared.group)(made)
 
 
-def _command(declared: Task) -> Any:
+def _run(declared: Task, values: dict[str, Any]) -> None:
+    _Drawing(declared, values).save()
+
+
+def _options(declared: Task) -> list[Option]:
+    """The task's own options first, then output, the model, and each engine's knobs."""
     declared_options = options_of(declared.function)
     own = [option for option in declared_options if option.name not in _COUNTED]
     counted = [replace(option, panel=PANEL) for option in declared_options if option.name in _COUNTED]
@@ -70,8 +81,7 @@ def _command(declared: Task) -> Any:
     if declared.figures is not None:
         output.append(Option(_show(declared.figures.help), PANEL))
     path, *opening = opening_options()
-    options = [path, *own, *output, *opening]
-    return command(lambda values: _Drawing(declared, values).save(), options, declared.name, declared.description)
+    return [path, *own, *output, *opening]
 
 
 def _show(help: str) -> Any:
@@ -106,6 +116,7 @@ class _Drawing:
             print(json.dumps(report))
 
     def _save(self) -> dict[str, Any]:
+        from unica.cli.progress import reporter
         from unica.files import check_folder
         from unica.image import contact_sheet, save_png
         from unica.machine import peak_memory_mb
@@ -131,7 +142,7 @@ class _Drawing:
         report["peak_memory_mb"] = peak_memory_mb()
         return report
 
-    def _draw(self, frames: Iterator[Any], arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    def _draw(self, frames: Iterator[Any], arguments: dict[str, Any], progress: "Progress") -> dict[str, Any]:
         """Write each picture and note it. Returns the report, but for what is known only at the end."""
         import unica
 
@@ -167,7 +178,7 @@ class _Drawing:
             "images": sheet,
         }
 
-    def _finished(self, frames: Iterator[Any], progress: Progress) -> Iterator[tuple[Any, list[Any]]]:
+    def _finished(self, frames: Iterator[Any], progress: "Progress") -> Iterator[tuple[Any, list[Any]]]:
         """The pictures of each file, and the last of their frames: one picture, or all those of an animation."""
         images: list[Any] = []
         final = None
@@ -257,7 +268,7 @@ class _Drawing:
         marked = shown(region.on(picture), picture.pixels)
         save_png(to_pil(marked, picture.alpha), self.values["show_mask"])
 
-    def _say_if_shrunk(self, progress: Progress) -> None:
+    def _say_if_shrunk(self, progress: "Progress") -> None:
         model, path = self.model, self.values["path"]
         (w0, h0), (w, h) = model.picture.original_size, model.picture.size
         if (w0, h0) == (w, h):

@@ -1,7 +1,8 @@
 """IMAGE|MODEL on a command line: which engine is meant, and which of the options are for it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,7 +30,8 @@ class Opening:
     precision: Precision = "auto"
 
 
-def opening_options() -> list[Option]:
+@cache
+def opening_options() -> Sequence[Option]:
     """Which model, and a panel with the knobs of each engine. A knob of several engines stands in the first panel."""
     found = options_of(Opening, "Model")
     for engine in engines().values():

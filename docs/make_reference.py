@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from unica.cli.drawing import Output
-from unica.cli.models import Opening
+from unica.cli.drawing import OutputOptions
+from unica.cli.models import ModelOptions
 from unica.declare import UNSET, Choice, Flag, Group, Number, Parameter, Whole, parameters
 from unica.engines.base import engines
 from unica.tasks import Task, tasks
@@ -20,7 +20,8 @@ PAGE = Path(__file__).parent / "reference.md"
 HEAD = """# Reference
 
 Every task with its parameters, and every engine with its settings. This page is made from the code by
-`python docs/make_reference.py`; the same comes from `unica TASK --help`, `help(unica.TASK)` and, as JSON, `unica schema`.
+`python docs/make_reference.py`. The same is in `unica TASK --help`, in `help(unica.TASK)` and, as JSON, in
+`unica schema`.
 
 In Python, a task is a function of a model, `unica.sample(model, count=4)`, or a method of it, `model.sample(count=4)`.
 It returns a list of Pillow images; with `output="pt"` one tensor (n, channels, height, width), with `output="np"` one
@@ -37,7 +38,12 @@ def page() -> str:
             group = task.group
             lines += [f"## {group or 'Python only'}", ""]
         lines += _task(task)
-    lines += ["## Options of every command that draws", "", *_table([*parameters(Opening), *parameters(Output)]), ""]
+    lines += [
+        "## Options of every command that draws",
+        "",
+        *_table([*parameters(ModelOptions), *parameters(OutputOptions)]),
+        "",
+    ]
     lines += ["## Engines", ""]
     for engine in engines().values():
         lines += [f"### {engine.name}", "", f"This engine {_sentence(engine.summary)}", ""]
@@ -69,7 +75,8 @@ def _table(declared: Sequence[Parameter]) -> Iterator[str]:
             yield f"| `{parameter.name}` | {fields} | {values} | {default} | {parameter.about.help} |"
         else:
             about = parameter.about.help.replace("|", "\\|")
-            yield f"| `{parameter.name}` | {_option(parameter)} | {_values(parameter)} | {_default(parameter)} | {about} |"
+            cells = (f"`{parameter.name}`", _option(parameter), _values(parameter), _default(parameter), about)
+            yield f"| {' | '.join(cells)} |"
 
 
 def _option(parameter: Parameter) -> str:

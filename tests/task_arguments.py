@@ -25,20 +25,20 @@ def redness(pictures: Any) -> Any:
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "analogy": {"content": OTHER},
-    "animate": {"frames": 4},
+    "animate": {"frames": 2},
     "edit": {"move": [PLACEMENT]},
     "follow": {"score": redness},
     "harmonize": {"content": OTHER, "where": HOLE},
     "inpaint": {"where": HOLE},
     "mirror": {},
-    "objects": {"size_factor": 0.6},
+    "objects": {"size_factor": 0.8},
     "outpaint": {"left": 6, "down": 8},
     "paint": {"content": OTHER},
     "region": {"put": [PLACEMENT]},
     "retarget": {"size": (34, 40)},
     "sample": {},
     "style": {"content": OTHER},
-    "text": {"prompts": "a red picture", "clip": CLIP, "views": 2},
+    "text": {"prompts": "a red picture", "clip": CLIP, "views": 1},
     "tile": {"axis": "x"},
     "upscale": {"factor": 1.5},
 }

@@ -79,7 +79,8 @@ def test_every_task_is_a_documented_function_with_its_signature() -> None:
     for name, function in FUNCTIONS.items():
         signature = inspect.signature(function)
         assert function.__name__ == name and getattr(unica, name) is function
-        assert list(signature.parameters)[0] == "model" and list(signature.parameters)[-1] == "output"
+        first, *_, last = signature.parameters
+        assert (first, last) == ("model", "output")
         assert all(parameter.name in signature.parameters for parameter in function.task.parameters)
         doc = inspect.getdoc(function) or ""
         assert doc.startswith(function.task.summary) and function.task.summary.endswith(".")
@@ -94,9 +95,9 @@ def test_signature_has_plain_types_and_defaults() -> None:
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ({"seed": "1"}, 'seed must be a whole number .* not "1"'),
+        ({"seed": "1"}, r'seed must be a whole number .* not "1"'),
         ({"seed": 1.0}, "seed must be a whole number"),
-        ({"size": (64.5, 64)}, "size must be a whole number .* not 64.5"),
+        ({"size": (64.5, 64)}, r"size must be a whole number .* not 64\.5"),
         ({"size": torch.zeros(100, 100)}, "size must be a pair, width and height, not a Tensor$"),
         ({"size": "64x64"}, "size must be a pair"),
         ({"batch": 1.5}, "batch must be a whole number"),

@@ -154,11 +154,11 @@ def test_low_diversity_fills_holes_from_around(diversity: float, name: str) -> N
 
 def test_extension_keeps_source_pixels(tiny_model: Model) -> None:
     source, (width, height) = tiny_model.picture.pixels, tiny_model.picture.size
-    (wide,) = unica.outpaint(tiny_model, left=8, right=16)
-    assert wide.size == (width + 24, height)
-    assert torch.equal(load(wide).pixels[:, :, 8:-16], source)
-    (long,) = unica.outpaint(tiny_model, right=10, repeat=3)
-    assert long.size == (width + 30, height) and torch.equal(load(long).pixels[:, :, :width], source)
+    (wide,) = unica.outpaint(tiny_model, left=4, right=8)
+    assert wide.size == (width + 12, height)
+    assert torch.equal(load(wide).pixels[:, :, 4:-8], source)
+    (long,) = unica.outpaint(tiny_model, right=5, repeat=3)
+    assert long.size == (width + 15, height) and torch.equal(load(long).pixels[:, :, :width], source)
     (tall,) = unica.outpaint(tiny_model, up=6, down=2, repeat=2)
     assert tall.size == (width, height + 16) and torch.equal(load(tall).pixels[:, 12:-4], source)
     (both,) = unica.outpaint(tiny_model, right=9, down=3, repeat=2)
@@ -174,13 +174,13 @@ def test_repeated_extension_is_one_run(tiny_model: Model) -> None:
 
 @pytest.mark.parametrize(
     ("anchor", "corner"),
-    [("center", (8, 4)), ("left", (0, 4)), ("right-down", (16, 8)), ("up", (8, 0)), ("left-up", (0, 0))],
+    [("center", (4, 2)), ("left", (0, 2)), ("right-down", (8, 4)), ("up", (4, 0)), ("left-up", (0, 0))],
 )
 def test_anchor_says_where_the_source_stays(tiny_model: Model, anchor: str, corner: tuple[int, int]) -> None:
     width, height = tiny_model.picture.size
-    (picture,) = unica.outpaint(tiny_model, size=(width + 16, height + 8), anchor=anchor)
+    (picture,) = unica.outpaint(tiny_model, size=(width + 8, height + 4), anchor=anchor)
     left, top = corner
-    assert picture.size == (width + 16, height + 8)
+    assert picture.size == (width + 8, height + 4)
     assert torch.equal(load(picture).pixels[:, top : top + height, left : left + width], tiny_model.picture.pixels)
 
 

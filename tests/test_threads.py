@@ -13,7 +13,8 @@ from unica.threads import allowed_cores, set_defaults
 
 
 @pytest.mark.parametrize(
-    ("text", "cores"), [("max 100000", None), ("200000 100000", 2), ("150000 100000", 2), ("5000 100000", 1), ("x", None)]
+    ("text", "cores"),
+    [("max 100000", None), ("200000 100000", 2), ("150000 100000", 2), ("5000 100000", 1), ("x", None)],
 )
 def test_allowed_cores_are_the_containers(tmp_path: Path, text: str, cores: int | None) -> None:
     (tmp_path / "cpu.max").write_text(text)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unica.cli.models import open_model, opening_options, words_of
-from unica.cli.options import Option, command, grouped, options_of, words, written
+from unica.cli.models import model_options, open_model, typed_options
+from unica.cli.options import Option, as_typed, command, grouped, options_of, written
 from unica.declare import Choice, File, Flag, Group, Number, Param, parameters
 from unica.engines.base import Model
 from unica.tasks import Task, tasks
@@ -27,7 +27,7 @@ _COUNTED = ("count", "seed")  # parameters of tasks that are shown with the outp
 
 
 @dataclass(frozen=True)
-class Output:
+class OutputOptions:
     """What is written, and what is said."""
 
     output: Annotated[Path, Param("Folder for the pictures.", File("DIR"), short="o")] = Path("unica-out")
@@ -38,7 +38,7 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Animation:
+class AnimationOptions:
     """How the pictures of an animation become one file."""
 
     format: Annotated[str, Param("Format of the file.", Choice("gif", "webp", "png"))] = "gif"
@@ -46,7 +46,7 @@ class Animation:
 
 
 @dataclass(frozen=True)
-class ShowMask:
+class MaskOptions:
     """A preview of the place to act."""
 
     show_mask: Annotated[
@@ -65,7 +65,7 @@ def add_tasks(app: typer.Typer, only: str | None = None) -> None:
 
 
 def _run(declared: Task, values: dict[str, Any]) -> None:
-    _Drawing(declared, values).save()
+    _Command(declared, values).save()
 
 
 def _options(declared: Task) -> list[Option]:
@@ -74,14 +74,14 @@ def _options(declared: Task) -> list[Option]:
     own = [option for option in declared_options if option.name not in _COUNTED]
     counted = [replace(option, panel=PANEL) for option in declared_options if option.name in _COUNTED]
     if declared.animation:
-        own += options_of(Animation)
+        own += options_of(AnimationOptions)
     if _place(declared) is not None:
-        own += options_of(ShowMask, "Where to act")
-    output = [*counted, *options_of(Output, PANEL)]
+        own += options_of(MaskOptions, "Where to act")
+    output = [*counted, *options_of(OutputOptions, PANEL)]
     if declared.figures is not None:
         output.append(Option(_show(declared.figures.help), PANEL))
-    path, *opening = opening_options()
-    return [path, *own, *output, *opening]
+    path, *model = model_options()
+    return [path, *own, *output, *model]
 
 
 def _show(help: str) -> Any:
@@ -97,7 +97,7 @@ def _place(declared: Task) -> Group | None:
     return next((p.kind for p in declared.parameters if isinstance(p.kind, Group)), None)
 
 
-class _Drawing:
+class _Command:
     """One command that draws."""
 
     def __init__(self, task: Task, values: dict[str, Any]) -> None:
@@ -105,7 +105,7 @@ class _Drawing:
         self.output = values["output"]
         self.began = time.perf_counter()
         self.pictures: list[dict[str, Any]] = []  # a report on each one that is written
-        animation = parameters(Animation) if task.animation else ()
+        animation = parameters(AnimationOptions) if task.animation else ()
         self.options = written([*task.parameters, *animation], values)
 
     def save(self) -> None:
@@ -242,15 +242,15 @@ class _Drawing:
         """The command that makes exactly this picture again."""
         source = File().format(self.values["path"])
         line, positional = ["unica", self.task.name, source, "-n", "1", "--seed", str(seed)], []
-        animation = parameters(Animation) if self.task.animation else ()
+        animation = parameters(AnimationOptions) if self.task.animation else ()
         for parameter in [*self.task.parameters, *animation]:
             fields = parameters(parameter.kind.of) if isinstance(parameter.kind, Group) else (parameter,)
             for field in fields:
                 if field.about.argument:
                     positional += self.options[field.name]
                 elif field.about.recorded:
-                    line += words(field, self.options[field.name])
-        line += words_of(self.values["path"], self.values["device"], self.model)
+                    line += as_typed(field, self.options[field.name])
+        line += typed_options(self.values["path"], self.values["device"], self.model)
         return shlex.join([*line, "--", *positional] if positional else line)
 
     def _show_mask(self, arguments: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import unica
-from unica.cli.options import Option, options_of, words
+from unica.cli.options import Option, as_typed, options_of
 from unica.declare import Choice, File, Param, Text, parameters
 from unica.engines.base import Engine, Model, engines, find, picture_engine
 from unica.errors import UnicaError, listed
@@ -19,7 +19,7 @@ Precision = Annotated[str, Param("Precision of matrix products.", Choice("auto",
 
 
 @dataclass(frozen=True)
-class Opening:
+class ModelOptions:
     """What says which model is meant."""
 
     path: Annotated[Path, Param("The one picture, or a model trained on it.", File("IMAGE|MODEL"), argument=True)]
@@ -31,9 +31,9 @@ class Opening:
 
 
 @cache
-def opening_options() -> Sequence[Option]:
+def model_options() -> Sequence[Option]:
     """Which model, and a panel with the knobs of each engine. A knob of several engines stands in the first panel."""
-    found = options_of(Opening, "Model")
+    found = options_of(ModelOptions, "Model")
     for engine in engines().values():
         known = {option.name for option in found}
         panel = f"Engine: {engine.name}"
@@ -61,12 +61,12 @@ def open_model(values: Mapping[str, Any]) -> Model:
     return unica.load(path, values["device"], values["precision"], **knobs)
 
 
-def words_of(path: Path, device: str, model: Model) -> list[str]:
+def typed_options(path: Path, device: str, model: Model) -> list[str]:
     """Options that open the same model again, whatever the defaults will be then."""
     engine = find(model.engine)
     line = ["--engine", engine.name]
     for knob in parameters(engine.knobs):
-        line += words(knob, model.settings.get(knob.name))
+        line += as_typed(knob, model.settings.get(knob.name))
     line += ["--device", device] if device != "auto" else []
     return [*line, "--precision", "bf16" if str(model.dtype) == "torch.bfloat16" else "float32"]
 

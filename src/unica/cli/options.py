@@ -149,8 +149,8 @@ def _written(parameter: Parameter, value: Any) -> Any:
     return parameter.kind.format(value)
 
 
-def words(parameter: Parameter, value: Any) -> list[str]:
-    """What is typed for a written value of an option; nothing where it stands for the default."""
+def as_typed(parameter: Parameter, value: Any) -> list[str]:
+    """What is typed on a command line to give an option this value; nothing if it is no value."""
     if isinstance(parameter.kind, Flag):
         return [f"--{parameter.option}"] if value is not None and value is not parameter.default else []
     if value in (None, ""):

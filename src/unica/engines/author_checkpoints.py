@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from unica.devices import find_device, find_dtype
-from unica.engines.base import Model, engines
+from unica.engines.base import Checkpoint, Model, engines
 from unica.engines.trained import TrainedModel
 from unica.errors import UnicaError, reason
 from unica.image import Picture, load, shrink
@@ -39,11 +39,10 @@ def import_checkpoint(
     where = find_device(device)
     dtype = find_dtype(precision, where)
     path = Path(path)
-    held = _read(path)
-    picture = load(image)
     levels = None if sizes is None else [(height, width) for width, height in sizes]
+    checkpoint = Checkpoint(path, _read(path), load(image), levels, where, dtype)
     for engine in engines().values():
-        model = engine.import_checkpoint(path, held, picture, levels, where, dtype)
+        model = engine.import_checkpoint(checkpoint)
         if model is not None:
             return model
     raise _unreadable(path, "no installed engine knows its contents")
@@ -89,19 +88,11 @@ def with_channels(picture: Picture, channels: int) -> Picture:
     return replace(picture, pixels=picture.pixels.expand(channels, -1, -1), alpha=None, bits=8)
 
 
-def imported(
-    path: Path,
-    method: str,
-    process: Process,
-    weights: State,
-    picture: Picture,
-    steps: int,
-    device: torch.device,
-    dtype: torch.dtype,
-) -> TrainedModel:
+def imported(checkpoint: Checkpoint, method: str, process: Process, weights: State, steps: int) -> TrainedModel:
     """The model of a process and of the weights of its network; the picture is shrunk to the finest level."""
     network = build(process.network)
-    with fitting(path, method):
+    with fitting(checkpoint.path, method):
         network.load_state_dict(weights)
-    picture = shrink(with_channels(picture, process.network.channels), process.sizes[-1])
-    return TrainedModel(process, network, picture, {"preset": "imported", "steps": steps}, device, dtype)
+    picture = shrink(with_channels(checkpoint.picture, process.network.channels), process.sizes[-1])
+    training = {"preset": "imported", "steps": steps}
+    return TrainedModel(process, network, picture, training, checkpoint.device, checkpoint.dtype)

@@ -130,6 +130,17 @@ class Model(ABC):
         return nearest_origins(x0, self.picture.pixels)
 
 
+class Checkpoint(NamedTuple):
+    """What other code saved of a training, and what the user says of it."""
+
+    path: Path
+    held: Mapping[str, Any]  # what is in the file
+    picture: "Picture"
+    sizes: "Sequence[Size] | None"  # of the levels; None: they follow from the picture
+    device: "torch.device"
+    dtype: "torch.dtype"
+
+
 @dataclass(frozen=True)
 class NoKnobs:
     """Nothing that a user can set."""
@@ -166,16 +177,8 @@ class Engine(ABC):
         """The model that a file holds."""
         raise NotImplementedError
 
-    def import_checkpoint(
-        self,
-        path: Path,
-        held: Mapping[str, Any],
-        picture: "Picture",
-        sizes: "Sequence[Size] | None",
-        device: "torch.device",
-        dtype: "torch.dtype",
-    ) -> Model | None:
-        """A model of what the authors' own code saved; None if these are not its authors' files."""
+    def import_checkpoint(self, checkpoint: Checkpoint) -> Model | None:
+        """A model of what the authors' own code saved; None if it is not of this engine's authors."""
         return None
 
     def check_knobs(self, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,10 @@
 """SinDDM (Kulikov et al., ICML 2023): one small network over a pyramid of sizes takes away noise and blur together."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from unica.declare import Flag, Numbers, Param
-from unica.engines.base import Engine
+from unica.engines.base import Checkpoint, Engine
 from unica.errors import one_of
 
 if TYPE_CHECKING:
@@ -16,7 +14,6 @@ if TYPE_CHECKING:
     from unica.engines.sinddm.presets import SinDDMTraining
     from unica.engines.trained import TrainedModel
     from unica.image import Picture
-    from unica.pyramid import Size
 
 
 @dataclass(frozen=True)
@@ -70,18 +67,10 @@ class SinDDMEngine(Engine):
 
         return read_trained(stored, SinDDMProcess, device, dtype, **knobs)
 
-    def import_checkpoint(
-        self,
-        path: Path,
-        held: Mapping[str, Any],
-        picture: "Picture",
-        sizes: "Sequence[Size] | None",
-        device: "torch.device",
-        dtype: "torch.dtype",
-    ) -> "TrainedModel | None":
+    def import_checkpoint(self, checkpoint: Checkpoint) -> "TrainedModel | None":
         from unica.engines.sinddm.checkpoint import read_checkpoint
 
-        return read_checkpoint(path, held, picture, sizes, device, dtype)
+        return read_checkpoint(checkpoint)
 
 
 engine = SinDDMEngine()

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from unica.engines.author_checkpoints import State, fitting, imported, strange
+from unica.engines.base import Checkpoint
 from unica.engines.blur_rules import start_step
 from unica.engines.sinddm.process import SinDDMProcess
 from unica.engines.trained import TrainedModel
@@ -26,15 +27,9 @@ from unica.schedule import Discrete, cosine
 _METHOD = "SinDDM"
 
 
-def read_checkpoint(
-    path: Path,
-    held: Mapping[str, Any],
-    picture: Picture,
-    sizes: Sequence[Size] | None,
-    device: torch.device,
-    dtype: torch.dtype,
-) -> TrainedModel | None:
+def read_checkpoint(checkpoint: Checkpoint) -> TrainedModel | None:
     """The model of a checkpoint; None if the authors' trainer did not write it."""
+    path, held, picture, sizes, *_ = checkpoint
     if not {"model", "ema"} & set(held):
         return None
     state = _averaged(path, held)
@@ -53,7 +48,7 @@ def read_checkpoint(
         chain=schedule.steps,
     )
     step = held.get("step", 0)
-    return imported(path, _METHOD, process, weights, picture, step if isinstance(step, int) else 0, device, dtype)
+    return imported(checkpoint, _METHOD, process, weights, step if isinstance(step, int) else 0)
 
 
 def _averaged(path: Path, held: Mapping[str, Any]) -> State:

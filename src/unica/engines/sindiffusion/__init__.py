@@ -1,12 +1,10 @@
 """SinDiffusion (Wang et al. 2022): one U-Net whose receptive field is a patch, at a single size."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from unica.declare import Choice, Number, Param, Whole
-from unica.engines.base import Engine
+from unica.engines.base import Checkpoint, Engine
 from unica.errors import one_of
 
 if TYPE_CHECKING:
@@ -16,7 +14,6 @@ if TYPE_CHECKING:
     from unica.engines.sindiffusion.presets import SinDiffusionTraining
     from unica.engines.trained import TrainedModel
     from unica.image import Picture
-    from unica.pyramid import Size
 
 SAMPLERS = ("sde-dpm++", "dpm++", "ddim", "ddpm")
 
@@ -79,18 +76,10 @@ class SinDiffusionEngine(Engine):
 
         return read_trained(stored, SinDiffusionProcess, device, dtype, **knobs)
 
-    def import_checkpoint(
-        self,
-        path: Path,
-        held: Mapping[str, Any],
-        picture: "Picture",
-        sizes: "Sequence[Size] | None",
-        device: "torch.device",
-        dtype: "torch.dtype",
-    ) -> "TrainedModel | None":
+    def import_checkpoint(self, checkpoint: Checkpoint) -> "TrainedModel | None":
         from unica.engines.sindiffusion.checkpoint import read_checkpoint
 
-        return read_checkpoint(path, held, picture, sizes, device, dtype)
+        return read_checkpoint(checkpoint)
 
 
 engine = SinDiffusionEngine()

@@ -7,32 +7,21 @@ is brought to.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from unica.engines.author_checkpoints import State, fitting, imported
+from unica.engines.base import Checkpoint
 from unica.engines.sindiffusion.process import SinDiffusionProcess
 from unica.engines.trained import TrainedModel
 from unica.errors import UnicaError
-from unica.image import Picture
 from unica.networks import UNetConfig
-from unica.pyramid import Size
 
 _METHOD = "SinDiffusion"
 
 
-def read_checkpoint(
-    path: Path,
-    held: Mapping[str, Any],
-    picture: Picture,
-    sizes: Sequence[Size] | None,
-    device: torch.device,
-    dtype: torch.dtype,
-) -> TrainedModel | None:
+def read_checkpoint(checkpoint: Checkpoint) -> TrainedModel | None:
     """The model of a checkpoint; None if the authors' trainer did not write it."""
+    path, held, picture, sizes, *_ = checkpoint
     if "input_blocks.0.0.weight" not in held:
         return None
     with fitting(path, _METHOD):
@@ -43,7 +32,7 @@ def read_checkpoint(
     size = (height, width) if sizes is None else sizes[0]
     process = SinDiffusionProcess(network=config, sizes=(size,), starts=(1000,))
     weights = {f"0.{name}": x for name, x in held.items()}
-    return imported(path, _METHOD, process, weights, picture, _steps(path), device, dtype)
+    return imported(checkpoint, _METHOD, process, weights, _steps(path))
 
 
 def _network(state: State) -> UNetConfig:

@@ -119,9 +119,9 @@ def test_numpy_numbers_are_numbers(model: Model) -> None:
 
 
 def test_bad_knobs_name_the_knob() -> None:
-    with pytest.raises(UnicaError, match="patch must be a whole number .* not 7.5"):
+    with pytest.raises(UnicaError, match=r"patch must be a whole number .* not 7\.5"):
         unica.open("nothing.png", patch=7.5)
-    with pytest.raises(UnicaError, match="steps is not a setting of the .* engine"):
+    with pytest.raises(UnicaError, match=r"steps is not a setting of the .* engine"):
         unica.open("nothing.png", steps=7)
 
 

@@ -1,5 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
+export OMP_WAIT_POLICY ?= passive
 .PHONY: demo test test-slow lint
 
 demo: .venv/core

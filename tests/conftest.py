@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import unica  # noqa: F401  (before torch is loaded: it sets how idle threads wait)
+
+# isort: split
 import pytest
 import torch
 from PIL import Image

@@ -22,11 +22,13 @@ from typing import Any
 
 from PIL import Image, ImageSequence
 
+from unica.engines.base import engines
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 from gallery import TASKS, inputs
 
 CLIP = Path(__file__).parents[1] / "tests" / "clip"
-TRAINED = ("sinddm", "sindiffusion")
+TRAINED = [engine.name for engine in engines().values() if engine.presets]
 STEPS = 60
 MORE = {  # knobs and kinds of pictures that the gallery does not show
     "instant": [
@@ -64,11 +66,11 @@ TEXT = [
 
 def commands() -> list[str]:
     lines = []
-    for engine in ("instant", *TRAINED):
-        name = "source.png" if engine == "instant" else f"{engine}.unica"
+    for engine in engines():
+        name = f"{engine}.unica" if engine in TRAINED else "source.png"
         lines += [f"{task} {name} {options}" for task, (_, options) in TASKS.items()]
         lines += [f"text {name} {options} --clip CLIP --views 3" for options in TEXT]
-        lines += MORE[engine]
+        lines += MORE.get(engine, [])
     return lines
 
 

@@ -125,6 +125,12 @@ def test_bad_knobs_name_the_knob() -> None:
         unica.open("nothing.png", steps=7)
 
 
+def test_none_is_a_value_where_the_annotation_says_so(photo: Path) -> None:
+    assert unica.open(photo, max_side=None).settings["max_side"] is None
+    with pytest.raises(UnicaError, match="patch must be a whole number"):
+        unica.open(photo, patch=None)
+
+
 def test_a_model_comes_first() -> None:
     with pytest.raises(UnicaError, match="needs a model first"):
         unica.sample("photo.jpg")  # pyright: ignore[reportArgumentType]

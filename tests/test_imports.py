@@ -14,9 +14,9 @@ from unica.engines.base import engines
 
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "unica"
 
-# A module or package may import those of the layers before its own. `masks` is the half of `regions` that needs torch.
+# A module or package may import those of the layers before its own.
 LAYERS = (
-    {"errors", "machine", "plot", "schedule", "threads", "torus"},
+    {"errors", "machine", "masks", "plot", "schedule", "threads", "torus"},
     {"declare", "devices", "diffusion", "files"},
     {"image", "prompts", "tensor_files", "weights"},
     {"provenance", "pyramid", "regions"},
@@ -30,7 +30,6 @@ LAYERS = (
     {"cli"},
     {"__main__"},
 )
-TOGETHER = {"masks": "regions"}
 ENGINE_LAYERS = (  # of the modules that engines share; each engine is a package above them
     {"__init__", "base", "blur_rules", "windows"},
     {"files", "train"},
@@ -43,7 +42,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 def place(parts: tuple[str, ...] | list[str], layers: tuple[set[str], ...]) -> tuple[int, str]:
     """The layer of a module, and its name there."""
-    name = TOGETHER.get(parts[0], parts[0])
+    name = parts[0]
     (number,) = (number for number, layer in enumerate(layers) if name in layer)
     return number, name
 
@@ -86,7 +85,7 @@ def _is_facade(parts: list[str]) -> bool:
 
 def test_every_module_has_one_layer() -> None:
     modules = {path.relative_to(PACKAGE).with_suffix("").parts for path in FILES}
-    assert {parts[0] for parts in modules} == set().union(*LAYERS) | set(TOGETHER)
+    assert {parts[0] for parts in modules} == set().union(*LAYERS)
     assert {parts[1] for parts in modules if parts[0] == "engines"} == set().union(*ENGINE_LAYERS)
     assert sum(map(len, LAYERS)) == len(set().union(*LAYERS))
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import NoneType
 from typing import Any, get_args
 
 from unica.errors import UnicaError, one_of, real, short, shown, whole
@@ -400,6 +401,7 @@ class Parameter:
     name: str
     default: Any  # UNSET: it must be given
     about: Param
+    optional: bool = False  # whether None is a value
 
     @property
     def kind(self) -> Kind:
@@ -415,8 +417,9 @@ class Parameter:
         return ("no-" if self.default is True else "") + self.name.replace("_", "-")
 
     def check(self, value: Any) -> Any:
-        """The value, checked. None is accepted where it is the default."""
-        return value if value is None and self.default is None else self.kind.check(self.name, value)
+        """The value, checked. None is accepted where the annotation has it, and where it is the default."""
+        accepted = value is None and (self.optional or self.default is None)
+        return value if accepted else self.kind.check(self.name, value)
 
 
 @cache
@@ -427,7 +430,7 @@ def parameters(of: Callable[..., Any] | type) -> tuple[Parameter, ...]:
         if typing.get_origin(parameter.annotation) is typing.Annotated:
             (about,) = (extra for extra in get_args(parameter.annotation)[1:] if isinstance(extra, Param))
             default = UNSET if parameter.default is inspect.Parameter.empty else parameter.default
-            found.append(Parameter(name, default, about))
+            found.append(Parameter(name, default, about, NoneType in get_args(get_args(parameter.annotation)[0])))
     return tuple(found)
 
 

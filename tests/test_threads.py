@@ -26,7 +26,8 @@ def test_defaults_leave_what_the_user_has_set(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "cpu.max").write_text("100000 100000")
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     for name in ("OMP_WAIT_POLICY", "OMP_NUM_THREADS"):
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # so that it is as before after the test
+        monkeypatch.delenv(name)
     set_defaults(tmp_path / "cpu.max")
     assert (os.environ["OMP_WAIT_POLICY"], os.environ["OMP_NUM_THREADS"]) == ("passive", "1")
     monkeypatch.setenv("OMP_WAIT_POLICY", "active")

@@ -23,7 +23,7 @@ from rich.table import Table
 
 PICTURES = 5
 COMMANDS = {
-    "train (sinddm, fast)": "train source.png --steps 120 --no-preview --json -q -o {name}.unica",
+    "train (sinddm, fast)": "train source.png --steps 60 --no-preview --json -q -o {name}.unica",
     "sample (instant)": f"sample source.png -n {PICTURES} --json -q -o {{name}}",
     "sample (sinddm)": f"sample model.unica -n {PICTURES} --json -q -o {{name}}",
 }

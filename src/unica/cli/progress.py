@@ -9,17 +9,17 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
-_LINES = 20  # about the standing, where there is no terminal
+_LINES = 20  # at most, about how far a training is, where there is no terminal
 
 
 class Progress:
-    """Says nothing: what --quiet asks for, and what the others add to."""
+    """Reports nothing, as --quiet wants; subclasses report."""
 
     def update(self, done: float, standing: str = "") -> None:
-        """So much of the whole is done: 1 is all. `standing` is more about it, in a few words."""
+        """Report that this share of the whole is done; 1 is all. `standing` is a short text about it."""
 
     def say(self, line: str) -> None:
-        """A line that stays."""
+        """Print a line that stays on the screen."""
 
 
 class _Lines(Progress):
@@ -47,7 +47,7 @@ class _Bar(_Lines):
 
 @contextmanager
 def reporter(quiet: bool, verb: str = "drawing") -> Iterator[Progress]:
-    """The progress that fits where stderr goes to."""
+    """Progress in the form that suits stderr: a bar on a terminal, lines elsewhere, nothing if quiet."""
     console = Console(stderr=True)
     if quiet:
         yield Progress()

@@ -21,9 +21,8 @@ from torch.utils.checkpoint import checkpoint
 from unica.errors import UnicaError, reason, short
 from unica.guides.score import Score
 from unica.guides.views import views as views_of
-from unica.prompts import Prompt
+from unica.prompts import DEFAULT_CLIP, Prompt
 
-DEFAULT = "openai/clip-vit-base-patch32"
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # of RGB, in OpenAI's models
 
 _FILES = (  # a model's folder has at least one file of each row
@@ -121,11 +120,11 @@ class Clip:
         return self.read(texts).mean(0)
 
 
-def load(name: str = DEFAULT, device: torch.device | str = "cpu") -> Clip:
+def load(name: str = DEFAULT_CLIP, device: torch.device | str = "cpu") -> Clip:
     """A CLIP model from a folder, or by its name on the Hugging Face hub: frozen, in float32."""
     here = Path(name).is_dir()
     if not here and (Path(name).exists() or not re.fullmatch(r"(\w[\w.-]*/)?\w[\w.-]*", name)):
-        raise UnicaError(f"{name} is no folder, and not a name on the Hugging Face hub such as {DEFAULT}")
+        raise UnicaError(f"{name} is no folder, and not a name on the Hugging Face hub such as {DEFAULT_CLIP}")
     missing = [files[0] for files in _FILES if here and not any((Path(name) / file).is_file() for file in files)]
     if missing:
         raise UnicaError(f"{name} is not a CLIP model's folder: it has no {', no '.join(missing)}; {_remedy()}")
@@ -134,7 +133,7 @@ def load(name: str = DEFAULT, device: torch.device | str = "cpu") -> Clip:
         with _quiet():
             config = config_of.from_pretrained(name, local_files_only=here)
             if config.model_type != "clip":
-                raise UnicaError(f"{name} is not a CLIP model, but of the type {config.model_type}: try {DEFAULT}")
+                raise UnicaError(f"{name} is not a CLIP model, but of the type {config.model_type}: try {DEFAULT_CLIP}")
             network, report = network_of.from_pretrained(
                 name, config=config, local_files_only=here, ignore_mismatched_sizes=True, output_loading_info=True
             )
@@ -189,7 +188,7 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _remedy(name: str = DEFAULT) -> str:
+def _remedy(name: str = DEFAULT_CLIP) -> str:
     return f"download it on a machine that can (hf download {name} --local-dir DIR) and pass the folder (--clip DIR)"
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from unica.errors import UnicaError
 from unica.guides import clip as guide
 from unica.guides.clip import GENERAL, REGION, Clip, load
-from unica.prompts import Prompt
+from unica.prompts import DEFAULT_CLIP, Prompt
 
 SIDE = 16
 LETTERS = [chr(code) for code in range(33, 127)]
@@ -178,10 +178,10 @@ def test_without_the_extra_the_message_tells_how_to_install_it(monkeypatch: pyte
 
 @pytest.mark.parametrize("name", ("/no/such/folder", "./none", "no/such/folder", __file__))
 def test_names_that_the_hub_cannot_have_are_refused(name: str) -> None:
-    refused(lambda: load(name), name, "no folder", guide.DEFAULT)
+    refused(lambda: load(name), name, "no folder", DEFAULT_CLIP)
 
 
-@pytest.mark.parametrize("name", (guide.DEFAULT, "no-such-model"))
+@pytest.mark.parametrize("name", (DEFAULT_CLIP, "no-such-model"))
 def test_without_the_hub_the_message_tells_how_to_download(
     folder: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,7 +201,7 @@ def test_folders_without_a_model_are_refused(changed: Callable[..., Path], tmp_p
 
 
 def test_other_models_are_refused(changed: Callable[..., Path], folder: Path) -> None:
-    refused(lambda: load(str(changed(config='{"model_type": "bert"}'))), "not a CLIP model", "bert", guide.DEFAULT)
+    refused(lambda: load(str(changed(config='{"model_type": "bert"}'))), "not a CLIP model", "bert", DEFAULT_CLIP)
     config = json.loads((folder / "config.json").read_text())
     config["vision_config"]["num_hidden_layers"] = 3
     refused(lambda: load(str(changed(config=json.dumps(config)))), "damaged")

@@ -46,7 +46,7 @@ def tiny_model(request) -> Any:
     """A model of each engine, as quick as can be: of a smaller picture, or trained for two steps."""
     from engines import small_model
 
-    size = (32, 40) if engines()[request.param].opens_pictures else (48, 64)
+    size = (48, 64) if engines()[request.param].presets else (32, 40)
     return small_model(request.param, to_pil(scenery(*size)), steps=2)
 
 

@@ -13,11 +13,15 @@ from unica.training.loop import Trainer
 
 ENGINES = tuple(engines())
 TRAINED = tuple(name for name, engine in engines().items() if engine.presets)
-NETWORKS = {"sinddm": FoldedConfig(32, 1), "sindiffusion": UNetConfig(16, (1, 1), fold=2, norm=False)}
+NETWORKS = {
+    "hybrid": FoldedConfig(16, 1, ordered=True),
+    "sinddm": FoldedConfig(32, 1),
+    "sindiffusion": UNetConfig(16, (1, 1), fold=2, norm=False),
+}
 
 
 def small_model(engine: str, picture: Image.Image, steps: int = 30) -> Model:
-    if find(engine).opens_pictures:
+    if not find(engine).presets:
         return find(engine).open(picture)
     source = load(picture)
     config = find(engine).config("fast", source)

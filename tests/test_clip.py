@@ -15,7 +15,8 @@ from torch import Tensor
 
 from unica.errors import UnicaError
 from unica.guides import clip as guide
-from unica.guides.clip import GENERAL, REGION, Clip, load
+from unica.guides.clip import BLURRY, SHARP, Clip, load
+from unica.guides.views import views
 from unica.prompts import DEFAULT_CLIP, Prompt
 
 SIDE = 16
@@ -71,45 +72,100 @@ def noise(*shape: int) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(0))
 
 
-def by_hand(clip: Clip, picture: Tensor, text: str) -> Tensor:
-    def vector(features: object) -> Tensor:  # those of transformers 5 come in an object
-        return features if isinstance(features, Tensor) else features.pooler_output  # type: ignore
+def vector(features: object) -> Tensor:  # those of transformers 5 come in an object
+    return features if isinstance(features, Tensor) else features.pooler_output  # type: ignore
 
+
+def by_hand(clip: Clip, pictures: Tensor, text: str) -> Tensor:
+    """The cosines of views and a text."""
     mean, std = torch.tensor([0.5, 0.4, 0.3]).view(3, 1, 1), 0.2
-    seen = vector(clip.network.get_image_features(pixel_values=(picture - mean) / std))
+    shown = (pictures - mean) / std
+    seen = vector(clip.network.get_image_features(pixel_values=shown, interpolate_pos_encoding=True))
     read = vector(clip.network.get_text_features(**clip.tokenizer([text], return_tensors="pt")))
     return F.cosine_similarity(seen, read)
 
 
-def test_the_score_of_one_view_is_the_cosine(clip: Clip) -> None:
-    pictures = noise(2, 3, SIDE, SIDE)
-    score = clip.score([Prompt("a tree")], ["{}"], views=1, seeds=[0, 1])
-    assert torch.allclose(score(pictures), by_hand(clip, pictures, "a tree"), atol=1e-6)
+@pytest.fixture
+def same_views(monkeypatch: pytest.MonkeyPatch) -> Callable[[Tensor], Tensor]:
+    """Makes three views of each picture, the same at every look, and returns them."""
+
+    def show(pictures: Tensor, *_: object) -> Tensor:
+        return views(pictures, 3, SIDE, [torch.Generator().manual_seed(5 + i) for i in range(len(pictures))], 4)
+
+    monkeypatch.setattr(guide, "views_of", show)
+    return show
 
 
-def test_the_score_is_the_mean_over_templates_and_prompts(clip: Clip) -> None:
+def test_the_score_is_the_mean_cosine_of_the_views(clip: Clip, same_views: Callable[[Tensor], Tensor]) -> None:
+    pictures = noise(2, 3, 20, 30)
+    score = clip.score([Prompt("a tree")], ["{}"], views=3, seeds=[0, 1])
+    wanted = by_hand(clip, same_views(pictures), "a tree").view(2, 3).mean(1)
+    assert torch.allclose(score(pictures), wanted, atol=1e-6)
+
+
+def test_prompts_are_averaged_by_their_weights(clip: Clip, same_views: Callable[[Tensor], Tensor]) -> None:
     picture = noise(1, 3, SIDE, SIDE)
+    fire, snow = (by_hand(clip, same_views(picture), f"a {word}.").mean() for word in ("fire", "snow"))
     prompts = [Prompt("fire", 3), Prompt("snow", -1)]
-    fire, snow = (torch.stack([by_hand(clip, picture, t.format(w)) for t in REGION]).mean() for w in ("fire", "snow"))
-    assert torch.allclose(clip.score(prompts, REGION, views=1)(picture), (3 * fire - snow) / 4, atol=1e-6)
+    assert torch.allclose(clip.score(prompts, ["a {}."], views=3)(picture), (3 * fire - snow) / 4, atol=1e-6)
     twice = [Prompt(prompt.text, 2 * prompt.weight) for prompt in prompts]
-    assert torch.allclose(clip.score(prompts)(picture), clip.score(twice)(picture), atol=1e-6)
-    away = clip.score([Prompt("fire", -1)])(picture)
-    assert torch.allclose(away, -clip.score([Prompt("fire")])(picture), atol=1e-6)
+    one, other = (clip.score(weighted, views=3)(picture) for weighted in (prompts, twice))
+    assert torch.allclose(one, other, atol=1e-6)
+    towards, away = (clip.score([Prompt("fire", weight)], views=3)(picture) for weight in (1, -1))
+    assert torch.allclose(away, -towards, atol=1e-6)
+
+
+def test_each_look_takes_a_random_number_of_templates(clip: Clip, same_views: Callable[[Tensor], Tensor]) -> None:
+    """Of two templates: one with probability 1/2, or two that may be the same: so 3/8, 3/8, and 1/4 for both."""
+    picture, count = noise(1, 3, SIDE, SIDE), 200
+    fire, snow = (by_hand(clip, same_views(picture), text).mean().item() for text in ("a fire.", "snow!"))
+    score = clip.score([Prompt("-")], ["a fire.", "snow!"], views=3)
+    with torch.no_grad():
+        seen = [score(picture).item() for _ in range(count)]
+    for value, share in ((fire, 3 / 8), (snow, 3 / 8), ((fire + snow) / 2, 1 / 4)):
+        found = sum(abs(one - value) < abs(fire - snow) / 100 for one in seen) / count
+        assert found == pytest.approx(share, abs=4 * (share * (1 - share) / count) ** 0.5)
+
+
+def test_the_number_of_templates_is_any_from_one_to_all() -> None:
+    random, count, each = torch.Generator().manual_seed(0), 2800, 1 / 14
+    drawn = [guide._drawn(14, random) for _ in range(count)]
+    numbers = torch.tensor([len(indices) for indices in drawn]).bincount(minlength=15)
+    indices = torch.cat(drawn).bincount(minlength=14)
+    assert numbers[0] == 0 and len(numbers) == 15 and len(indices) == 14
+    for found in (numbers[1:], indices):
+        total = int(found.sum())
+        assert ((found / total - each).abs() < 4 * (each * (1 - each) / total) ** 0.5).all()
+
+
+def test_pictures_that_are_not_square_are_seen_as_they_are(clip: Clip) -> None:
+    """Position embeddings are interpolated. Nothing changes for squares, and every whole patch is seen."""
+    square = noise(2, 3, SIDE, SIDE)
+    plain = vector(clip.network.get_image_features(pixel_values=(square - clip.mean) / clip.std))
+    assert torch.allclose(clip.see(square), F.normalize(plain, dim=-1), atol=1e-6)
+    for size in ((16, 20), (20, 16), (11, 22), (4, 23)):
+        picture = noise(1, 3, *size).requires_grad_()
+        (gradient,) = torch.autograd.grad(clip.see(picture)[:, 0].sum(), picture)
+        rows, columns = (side // 4 * 4 for side in size)
+        assert (gradient[..., :rows, :columns].abs().sum(1) > 0).all()
+        assert gradient[..., rows:, :].abs().sum() == gradient[..., columns:].abs().sum() == 0
 
 
 @pytest.mark.parametrize("weight", (1.0, -1.0))
 def test_steps_along_the_gradient_raise_the_score(clip: Clip, weight: float) -> None:
-    """The gradient reaches every pixel and no weight; other views confirm that the score has risen."""
-    picture = noise(1, 3, 20, 30)
-    score, judge = (clip.score([Prompt("a tree", weight)], views=8, seeds=[seed]) for seed in (0, 9))
-    before = judge(picture)
-    for step in range(10):
+    """Together they reach every pixel, and no weight; other views confirm that the score has risen."""
+    picture, reached = noise(1, 3, 20, 30), torch.zeros(1, 20, 30)
+
+    def judged(picture: Tensor) -> Tensor:
+        return clip.score([Prompt("a tree", weight)], views=32, seeds=[9])(picture.detach())
+
+    score, before = clip.score([Prompt("a tree", weight)], views=8), judged(picture)
+    for _ in range(10):
         picture.requires_grad_()
         (gradient,) = torch.autograd.grad(score(picture).sum(), picture)
-        assert step or (gradient.abs().sum(1) > 0).all()
+        reached += gradient.abs().sum(1) > 0
         picture = (picture + gradient / gradient.abs().max() * 0.05).detach().clamp(0, 1)
-    assert judge(picture) > before + 0.01
+    assert judged(picture) > before + 0.01 and (reached > 0).all()
     assert all(not p.requires_grad and p.dtype == torch.float32 for p in clip.network.parameters())
 
 
@@ -150,8 +206,8 @@ def test_loading_prints_nothing(folder: Path, capfd: pytest.CaptureFixture[str])
 
 
 def test_templates_are_as_many_as_in_the_papers() -> None:
-    assert len(GENERAL) == len(set(GENERAL)) == 14 and len(REGION) == len(set(REGION)) == 26
-    assert all(template.count("{}") == 1 for template in GENERAL + REGION)
+    assert len(SHARP) == len(set(SHARP)) == 14 and len(BLURRY) == len(set(BLURRY)) == 26
+    assert all(template.count("{}") == 1 for template in SHARP + BLURRY)
 
 
 def refused(make: Callable[[], object], *words: str) -> None:
@@ -179,6 +235,15 @@ def test_without_the_extra_the_message_tells_how_to_install_it(monkeypatch: pyte
 @pytest.mark.parametrize("name", ("/no/such/folder", "./none", "no/such/folder", __file__))
 def test_names_that_the_hub_cannot_have_are_refused(name: str) -> None:
     refused(lambda: load(name), name, "no folder", DEFAULT_CLIP)
+
+
+def test_a_transformers_that_takes_only_squares_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers import CLIPModel
+
+    def get_image_features(self: object, pixel_values: Tensor) -> None: ...
+
+    monkeypatch.setattr(CLIPModel, "get_image_features", get_image_features)
+    refused(lambda: load(str(folder)), "not square", "pip install 'transformers>=4.46'")
 
 
 @pytest.mark.parametrize("name", (DEFAULT_CLIP, "no-such-model"))

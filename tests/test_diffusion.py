@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unica.diffusion import (
+    Denoiser,
     Kept,
     Level,
+    Parts,
     Prediction,
     Update,
     cascade,
@@ -27,26 +29,21 @@ from unica.diffusion import (
     upsample,
     x0_of,
 )
-from unica.schedule import Blend, Discrete, Exploding, Schedule, cosine, linear
+from unica.schedule import Blend, Discrete, Exploding, cosine, linear
 
 SHAPE = (1, 3, 6, 5)
 
 
-@dataclass
 class Oracle:
     """A denoiser whose noise is a fixed function of x_t: enough to compare samplers."""
 
-    schedule: Schedule
-
     def __call__(self, x_t, t, level, blend) -> Prediction:
         eps = torch.tanh(x_t + 0.01 * t)
-        return Prediction(x0_of(x_t, eps, t, self.schedule, blend), eps)
+        return Prediction(x0_of(x_t, eps, t, level.schedule, blend), eps)
 
 
 class Copier:
     """A denoiser whose x0 is the coarser result."""
-
-    schedule = Exploding()
 
     def __call__(self, x_t, t, level, blend) -> Prediction:
         return Prediction(blend.coarse, torch.zeros_like(x_t))
@@ -112,7 +109,7 @@ def test_ddpm_equals_that_of_diffusers(variance) -> None:
     theirs = diffusers.DDPMScheduler(
         steps, trained_betas=_betas(schedule), clip_sample=False, variance_type=f"fixed_{variance}"
     )
-    denoise, level = Oracle(schedule), Level(0, SHAPE[-2:], tuple(range(steps, -1, -1)), ddpm(variance))
+    denoise, level = Oracle(), Level(0, SHAPE[-2:], tuple(range(steps, -1, -1)), schedule, ddpm(variance))
     x = torch.randn(SHAPE, generator=torch.Generator().manual_seed(3))
     states = diffuse(denoise, level, x, Blend(), seeded([7]))
     draws = seeded([7])
@@ -139,7 +136,7 @@ def test_ddim_equals_that_of_diffusers() -> None:
     steps, schedule = 50, linear(50)
     theirs = diffusers.DDIMScheduler(steps, trained_betas=_betas(schedule), clip_sample=False, set_alpha_to_one=True)
     theirs.set_timesteps(steps)
-    denoise, level = Oracle(schedule), Level(0, SHAPE[-2:], tuple(range(steps, -1, -1)))
+    denoise, level = Oracle(), Level(0, SHAPE[-2:], tuple(range(steps, -1, -1)), schedule)
     x = torch.randn(SHAPE, generator=torch.Generator().manual_seed(3))
     for t, state in zip(range(steps, 0, -1), diffuse(denoise, level, x, Blend(), silence)):
         x = theirs.step(denoise(x, t, level, Blend()).eps, t - 1, x).prev_sample
@@ -152,8 +149,8 @@ def _betas(schedule: Discrete) -> list[float]:
 
 
 def test_a_guide_that_does_nothing_changes_nothing() -> None:
-    denoise = Oracle(cosine())
-    level = Level(0, SHAPE[-2:], (100, 60, 20, 0), ddpm())
+    denoise = Oracle()
+    level = Level(0, SHAPE[-2:], (100, 60, 20, 0), cosine(), ddpm())
     plain = [s.x for s in cascade(denoise, [level], seeded([5]), SHAPE[:2])]
     same = [s.x for s in cascade(guided(denoise, lambda x0, t, level: x0), [level], seeded([5]), SHAPE[:2])]
     assert all(torch.equal(a, b) for a, b in zip(plain, same, strict=True))
@@ -161,8 +158,8 @@ def test_a_guide_that_does_nothing_changes_nothing() -> None:
 
 def test_a_guide_sets_x0_and_the_update_decides_about_eps() -> None:
     schedule, x_t = linear(100), pair()[0]
-    denoise = guided(Oracle(schedule), lambda x0, t, level: torch.zeros_like(x0))
-    level = Level(0, SHAPE[-2:], (50, 40, 0))
+    denoise = guided(Oracle(), lambda x0, t, level: torch.zeros_like(x0))
+    level = Level(0, SHAPE[-2:], (50, 40, 0), schedule)
     seen = denoise(x_t, 50, level, Blend())
     kept = Update()(x_t, seen, 50, 40, schedule, Blend(), silence)
     rederived = Update(rederive=True)(x_t, seen, 50, 40, schedule, Blend(), silence)
@@ -174,25 +171,25 @@ def test_a_guide_sets_x0_and_the_update_decides_about_eps() -> None:
 @given(st.lists(st.integers(0, 2**31), min_size=2, max_size=4, unique=True))
 def test_a_picture_does_not_depend_on_its_batch(seeds: list[int]) -> None:
     levels = [
-        Level(0, (4, 5), (100, 50, 0), ddpm()),
-        Level(1, (8, 10), (40, 20, 0), ddpm("large"), gamma=lambda t: 0.004 * t),
+        Level(0, (4, 5), (100, 50, 0), linear(100), ddpm()),
+        Level(1, (8, 10), (40, 20, 0), linear(100), ddpm("large"), gamma=lambda t: 0.004 * t),
     ]
-    *_, together = cascade(Oracle(cosine()), levels, seeded(seeds), (len(seeds), 3))
+    *_, together = cascade(Oracle(), levels, seeded(seeds), (len(seeds), 3))
     for i, seed in enumerate(seeds):
-        *_, alone = cascade(Oracle(cosine()), levels, seeded([seed]), (1, 3))
+        *_, alone = cascade(Oracle(), levels, seeded([seed]), (1, 3))
         assert torch.allclose(together.x[i], alone.x[0], atol=1e-6)
 
 
 def test_states_tell_level_step_and_size() -> None:
-    levels = [Level(0, (4, 5), (3.0, 1.0, 0.0)), Level(1, (8, 10), (0.5, 0.0))]
-    states = list(cascade(Oracle(Exploding()), levels, seeded([0]), (1, 3)))
+    levels = [Level(0, (4, 5), (3.0, 1.0, 0.0), Exploding()), Level(1, (8, 10), (0.5, 0.0), Exploding())]
+    states = list(cascade(Oracle(), levels, seeded([0]), (1, 3)))
     assert [(s.level, s.step, s.steps) for s in states] == [(0, 1, 2), (0, 2, 2), (1, 1, 1)]
     assert [s.last for s in states] == [False, False, True]
     assert [s.x0.shape[-2:] for s in states] == [(4, 5), (4, 5), (8, 10)]
 
 
 def test_a_start_enters_the_first_level() -> None:
-    start, level = torch.full((1, 3, 3, 3), 0.5), Level(0, (6, 6), (0.1, 0.0))
+    start, level = torch.full((1, 3, 3, 3), 0.5), Level(0, (6, 6), (0.1, 0.0), Exploding())
     (state,) = cascade(Copier(), [level], silence, (1, 3), start)
     assert torch.allclose(state.x, torch.full((1, 3, 6, 6), 0.5))
 
@@ -205,7 +202,7 @@ def test_upsampling_a_torus_has_no_edge(wrap, axis) -> None:
 
 
 def test_levels_are_frozen() -> None:
-    level = Level(0, (4, 4), (1.0, 0.0))
+    level = Level(0, (4, 4), (1.0, 0.0), Exploding())
     assert replace(level, size=(8, 8)).index == level.index
     with pytest.raises(AttributeError):
         level.size = (1, 1)  # pyright: ignore[reportAttributeAccessIssue]
@@ -214,7 +211,30 @@ def test_levels_are_frozen() -> None:
 def test_keep_known_changes_only_levels_that_keep_something() -> None:
     x0, mask = torch.zeros(2, 3, 4, 4), torch.zeros(1, 1, 4, 4, dtype=torch.bool)
     mask[..., :2] = True
-    level = Level(0, (4, 4), (1.0, 0.0))
+    level = Level(0, (4, 4), (1.0, 0.0), Exploding())
     assert keep_known(x0, 1.0, level) is x0
     kept = keep_known(x0, 1.0, replace(level, kept=Kept(torch.ones(1, 3, 4, 4), mask)))
     assert torch.equal(kept, mask.float().expand(2, 3, 4, 4))
+
+
+def test_each_level_has_its_own_denoiser_and_schedule() -> None:
+    """What one part draws enters the next with the noise that the next one's schedule has at that time."""
+
+    def constant(value: float) -> Denoiser:
+        def denoise(x_t, t, level, blend) -> Prediction:
+            x0 = torch.full_like(x_t, value)
+            return Prediction(x0, eps_of(x_t, x0, t, level.schedule))
+
+        return denoise
+
+    parts = Parts({"below": constant(0.25), "above": Copier()})
+    levels = [
+        Level(0, (4, 5), (100, 40, 0), cosine(), part="below"),
+        Level(0, (8, 10), (0.5, 0.2), Exploding(), part="above"),
+    ]
+    ones = lambda shape: torch.ones(tuple(shape))  # noqa: E731
+    _, last, entered = list(cascade(parts, levels, ones, (1, 3)))
+    assert torch.allclose(last.x, torch.full((1, 3, 4, 5), 0.25), atol=1e-6)
+    assert torch.allclose(entered.x0, torch.full((1, 3, 8, 10), 0.25))
+    # The noise was all ones, and DDIM keeps it: 0.25 + 0.5 on entry, and its eps for time 0.2 afterwards.
+    assert torch.allclose(entered.x, entered.x0)

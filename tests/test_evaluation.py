@@ -26,7 +26,7 @@ from unica.evaluation.bench import Benchmark, Method, find_images, read_results,
 from unica.evaluation.protocol import read
 from unica.evaluation.report import Figure, html, measures_markdown, number, reasons, rows, verdict, weights_markdown
 from unica.image import save_png, to_pil
-from unica.metrics import Inception, Network, Sample, SampleSet, measure, measures, pyiqa_metric
+from unica.metrics import Inception, Network, Sample, SampleSet, layout, measure, measures, pyiqa_metric, structure
 from unica.metrics.base import Need, registry
 from unica.metrics.inception import INCEPTION
 from unica.plot import Point, scatter
@@ -76,6 +76,30 @@ def test_copies_have_perfect_fidelity_and_are_flagged(source: Path, tmp_path: Pa
         assert result.mean(name) == pytest.approx(0, abs=1e-6)
     assert result.mean("largest_copy") == 1 and result.near_copies == 3
     assert "Near-copies: 3 of 3 samples" in (verdict(result) or "")
+
+
+def test_copies_of_a_large_picture_have_perfect_layout_and_windows(tmp_path: Path) -> None:
+    source = write(tmp_path / "source.png", scenery(70, 93))
+    result = evaluate(source, copy_of(source, tmp_path / "copies", 2), Networks())
+    for name in ("layout", "layout_p95", "worst_window"):
+        assert result.each[name] == pytest.approx([0, 0], abs=1e-6)
+
+
+def test_small_pictures_have_no_layout_and_no_windows(source: Path, samples: Path, tmp_path: Path) -> None:
+    result = evaluate(source, Samples(pictures([samples])), Networks())  # 64x48
+    assert result.absent["layout"] == result.absent["layout_p95"] == "it needs 60 pixels a side"
+    assert len(result.each["worst_window"]) == 3
+    small = write(tmp_path / "small.png", scenery(41, 64))
+    assert evaluate(source, Samples([small]), Networks()).absent["worst_window"] == "it needs 42 pixels a side"
+
+
+def test_layout_and_windows_are_measured_at_other_sizes_than_the_source(source: Path, tmp_path: Path) -> None:
+    source = write(tmp_path / "source.png", scenery(61, 75))
+    canvases = [write(tmp_path / f"{h}x{w}.png", scenery(h, w, seed=1)) for h, w in ((150, 203), (60, 60))]
+    result = evaluate(source, Samples(canvases), Networks())
+    for name in ("layout", "layout_p95", "worst_window"):
+        assert len(result.each[name]) == 2 and min(result.each[name]) > 0
+    assert all(p95 >= mean for mean, p95 in zip(result.each["layout"], result.each["layout_p95"]))
 
 
 def test_other_pictures_are_not_flagged(source: Path, samples: Path) -> None:
@@ -191,6 +215,15 @@ def test_shared_results_are_computed_once(monkeypatch: pytest.MonkeyPatch, sourc
     assert len(calls) == 3  # once for each sample, though three measures read it
 
 
+def test_the_distances_of_a_layout_are_computed_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    calls: list[int] = []
+    searched = layout.layout_distances
+    monkeypatch.setattr(layout, "layout_distances", lambda *images: calls.append(1) or searched(*images))
+    source = write(tmp_path / "source.png", scenery(61, 75))
+    evaluate(source, copy_of(source, tmp_path / "copies", 2), Networks())
+    assert len(calls) == 2  # once for each sample, though two measures read it
+
+
 def test_the_documentation_has_every_measure_and_weight() -> None:
     """`python -m unica.evaluation.report` prints the tables to put there."""
     text = DOCS.read_text(encoding="utf-8")
@@ -225,7 +258,17 @@ def test_loaded_networks_add_their_measures(source: Path, samples: Path) -> None
     lpips = result.mean("lpips_diversity")
     assert lpips is not None and result.mean("lpips_eq9") == pytest.approx(lpips * 3 / 1)  # N / (N - 2)
     assert result.mean("frechet_stem") is not None and len(result.each["lpips_source"]) == 3
+    assert len(result.each["structure"]) == 3
     assert "pt_inception" in result.absent["sifid_64"]
+
+
+@pytest.mark.skipif(not WEIGHTS.exists(), reason=f"the feature weights are not in {WEIGHTS}")
+def test_the_source_is_seen_at_each_size_once(monkeypatch: pytest.MonkeyPatch, source: Path, samples: Path) -> None:
+    seen: list[tuple[int, ...]] = []
+    features = structure.deep_features
+    monkeypatch.setattr(structure, "deep_features", lambda x, net: seen.append(tuple(x.shape[-2:])) or features(x, net))
+    evaluate(source, Samples(pictures([samples])), load_networks(WEIGHTS))
+    assert sorted(seen) == sorted([(38, 51), (48, 64), (60, 80), *[(48, 64)] * 3])
 
 
 def test_sifid_is_measured_with_its_network(tmp_path: Path) -> None:
@@ -346,6 +389,29 @@ def test_bench_trains_engines_that_open_no_pictures(tmp_path: Path) -> None:
     assert made == {"0.png", "10s.unica", "made.json"}
 
 
+@pytest.mark.skipif(not WEIGHTS.exists(), reason=f"the feature weights are not in {WEIGHTS}")
+def test_published_pictures_are_scored_beside_an_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(DOCS.parents[1] / "benchmarks"))
+    import peers
+
+    for folder, names in (("sources", "abc"), ("theirs", "axc")):  # theirs of b is another picture
+        for name, seed in zip("abc", names):
+            write(tmp_path / "peers" / folder / f"{name}.png", scenery(60, 64, seed=ord(seed)))
+    words = ["--peers", tmp_path / "peers", "--weights", WEIGHTS, "--count", "2", "-o", tmp_path / "out"]
+    words = list(map(str, words))
+    peers.main(words)
+    assert "instant" not in capsys.readouterr().out
+    peers.main([*words, "--engine", "instant"])
+    said = capsys.readouterr().out
+    assert "theirs: a  (done before)" in said
+    head, _, theirs, ours = (line.split(" | ") for line in said.splitlines() if line.startswith("|"))
+    assert "structure" in head and "worst window" in head and len(head) == len(theirs) == len(ours)
+    assert theirs[0] == "| theirs" and theirs[-1] == "2 of 3 |" and theirs[head.index("LPIPS of pairs")] == ""
+    assert ours[:2] == ["| instant", "6"] and ours[head.index("structure")] > "0"
+
+
 class ToyModel(Model):
     """A model of another package; here it only knows its picture."""
 
@@ -375,7 +441,7 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     class Mirrors(Engine):
         name, summary, rank, opens_pictures = "mirrors", "A toy.", 0, True
 
-        def open(self, image, device="auto", precision="auto", **knobs):
+        def open(self, image, device="auto", precision="auto", report=None, **knobs):
             return ToyModel(image)
 
     class Learns(Engine):

@@ -16,6 +16,7 @@ from unica.diffusion import Guide, Level, cascade, guided, keep_known, seeded
 from unica.engines.base import Model
 from unica.guides import Ascent, Held, LowPass, Mirror, Placed, Places, Scored, Steered, kept_at
 from unica.guides.reference import low_pass
+from unica.schedule import Exploding
 
 SIZE = (48, 80)
 
@@ -71,7 +72,7 @@ def test_coarse_pixels_are_kept_only_if_all_of_them_stays() -> None:
     picture, new = torch.full((1, 1, 8, 8), 0.5), torch.zeros(1, 1, 8, 8)
     new[..., 3:] = 1
     picture[..., 3:] = 9.0  # must not leak
-    level = Level(0, (4, 4), (1.0, 0.0), kept=kept_at(picture, new, (4, 4)))
+    level = Level(0, (4, 4), (1.0, 0.0), Exploding(), kept=kept_at(picture, new, (4, 4)))
     seen = keep_known(torch.zeros(1, 1, 4, 4), 1.0, level)
     assert torch.equal(seen[0, 0, 0], torch.tensor([0.5, 0, 0, 0]))
 
@@ -86,7 +87,7 @@ def test_a_kept_constant_is_the_same_at_every_size(height: int, width: int, seed
 
 
 def test_mirror_makes_symmetric_pictures() -> None:
-    x0, level = torch.rand(1, 3, 7, 8), Level(0, (7, 8), (1.0, 0.0))
+    x0, level = torch.rand(1, 3, 7, 8), Level(0, (7, 8), (1.0, 0.0), Exploding())
     both = Mirror("xy")(x0, 1.0, level)
     assert torch.equal(both, both.flip(-1)) and torch.equal(both, both.flip(-2))
     assert torch.equal(both[..., :4, :4], x0[..., :4, :4])
@@ -95,7 +96,7 @@ def test_mirror_makes_symmetric_pictures() -> None:
 @pytest.mark.parametrize("pull", [0.0, 0.3, 1.0])
 def test_places_pull_only_what_lies_under_the_content(pull: float) -> None:
     x0, content = torch.zeros(1, 3, 8, 9), torch.ones(1, 3, 2, 3)
-    moved = Places(lambda level, t: [Placed(content, 4, 5)], pull)(x0, 1.0, Level(0, (8, 9), (1.0, 0.0)))
+    moved = Places(lambda level, t: [Placed(content, 4, 5)], pull)(x0, 1.0, Level(0, (8, 9), (1.0, 0.0), Exploding()))
     assert torch.allclose(moved[..., 4:6, 5:8], torch.tensor(pull)) and moved.sum().item() == pytest.approx(18 * pull)
     assert x0.sum() == 0
 
@@ -104,7 +105,7 @@ def test_every_guide_by_a_score_is_scored() -> None:
     def score(pictures: Tensor) -> Tensor:
         return pictures.mean((1, 2, 3))
 
-    level, x0 = Level(0, (6, 6), (2.0, 1.0, 0.0)), torch.zeros(1, 3, 6, 6)
+    level, x0 = Level(0, (6, 6), (2.0, 1.0, 0.0), Exploding()), torch.zeros(1, 3, 6, 6)
     ascent = Ascent(score, {(0, 2.0)}, 1.0, 0.1, 0.5)
     assert isinstance(ascent, Scored) and ascent.mask is None and ascent.scores == []
     ascent(x0 + 0.1, 2.0, level)

@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "unica"
 # A module or package may import those of the layers before its own.
 LAYERS = (
     {"errors", "machine", "masks", "plot", "schedule", "threads", "torus"},
-    {"declare", "devices", "diffusion", "files"},
+    {"cache", "declare", "devices", "diffusion", "files"},
     {"image", "prompts", "tensor_files", "weights"},
     {"provenance", "pyramid", "regions"},
     {"guides", "networks", "patches", "tone"},

@@ -21,13 +21,19 @@ from unica.metrics import (
     Lpips,
     frechet_distance,
     frechet_features,
+    layout,
     mean_patch_distance,
     nearest_patch_distances,
     patch_distance,
+    patches,
     pixel_diversity,
     sharpness,
     single_image_frechet,
 )
+from unica.metrics import structure as structures
+from unica.metrics.layout import layout_distances
+from unica.metrics.patches import worst_window
+from unica.metrics.structure import deep_features, source_features, structure
 
 ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = ROOT.parent / "shared" / "weights"
@@ -226,6 +232,181 @@ def test_a_limit_draws_patches_with_the_generator() -> None:
 def test_an_image_smaller_than_a_patch_is_refused() -> None:
     with pytest.raises(ValueError, match="no 7x7 patch fits in 5x5 pixels"):
         patch_distance(noise(0, 1, 3, 20, 20), noise(1, 1, 3, 20, 20))
+
+
+# The worst window
+
+
+def every_window(output: Tensor, source: Tensor) -> Tensor:
+    """The mean distance of each 15x15 window of 7x7 patches at half size."""
+    ours, theirs = (half_size(image) for image in (output, source))
+    distances = every_distance(ours, theirs, 7).view(ours.shape[-2] - 6, ours.shape[-1] - 6)
+    return distances.unfold(0, 15, 1).unfold(1, 15, 1).mean(dim=(2, 3))
+
+
+def half_size(image: Tensor) -> Tensor:
+    size = (round(image.shape[-2] / 2), round(image.shape[-1] / 2))
+    return F.interpolate(image, size, mode="bicubic", antialias=True)
+
+
+@pytest.mark.parametrize("make", [photo, noise])
+@pytest.mark.parametrize("size", [(42, 42), (47, 61), (90, 43)])
+def test_the_worst_window_is_the_worst_of_all(make: Any, size: tuple[int, int]) -> None:
+    output, source = make(0, 1, 3, *size), make(1, 1, 3, 51, 46)
+    assert worst_window(output, source) == pytest.approx(every_window(output, source).max().item(), rel=1e-4)
+
+
+def test_in_a_large_picture_the_worst_window_looks_at_every_fifth_patch(monkeypatch: pytest.MonkeyPatch) -> None:
+    output, source = photo(0, 1, 3, 92, 83), photo(1, 1, 3, 70, 60)
+    ours, theirs = half_size(output), half_size(source)
+    distances = every_distance(ours, theirs, 7).view(ours.shape[-2] - 6, ours.shape[-1] - 6)[::5, ::5]
+    expected = distances.unfold(0, 3, 1).unfold(1, 3, 1).mean(dim=(2, 3)).max().item()
+    monkeypatch.setattr(patches, "DENSE", 40 * 36 - 1)
+    assert worst_window(output, source) == pytest.approx(expected, rel=1e-4)
+    monkeypatch.setattr(patches, "DENSE", 40 * 36)
+    assert worst_window(output, source) == pytest.approx(every_window(output, source).max().item(), rel=1e-4)
+
+
+def test_the_worst_window_finds_the_bad_place_that_the_mean_hides() -> None:
+    source = photo(0, 1, 3, 120, 140)
+    spoilt = source.clone()
+    spoilt[..., 70:100, 30:60] = 0.5 * noise(1, 3, 30, 30)
+    grainy = (source + 0.15 * noise(2, 1, 3, 120, 140)).clamp(-1, 1)
+    assert mean_patch_distance(spoilt, source) < mean_patch_distance(grainy, source)
+    assert worst_window(spoilt, source) > 2 * worst_window(grainy, source)
+
+
+# Layout
+
+
+def shuffled(image: Tensor, side: int) -> Tensor:
+    """The squares of an image in another order."""
+    rows = [strip for column in image.split(side, -1) for strip in column.split(side, -2)]
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0)).tolist()
+    down = image.shape[-2] // side
+    columns = [torch.cat([rows[n] for n in order[i : i + down]], -2) for i in range(0, len(rows), down)]
+    return torch.cat(columns, -1)
+
+
+@pytest.mark.parametrize("size", [(60, 60), (75, 93), (200, 61)])
+def test_layout_is_the_distance_of_large_patches_seen_small(size: tuple[int, int]) -> None:
+    output, source = photo(0, 1, 3, *size), photo(1, 1, 3, 81, 70)
+    ours, theirs = (
+        F.interpolate(x, [round(side / 4) for side in x.shape[-2:]], mode="bicubic", antialias=True)
+        for x in (output, source)
+    )
+    expected = every_distance(ours, theirs, 15)
+    found = layout_distances(output, source).double()
+    torch.testing.assert_close(found.sort().values, expected.sort().values, rtol=1e-4, atol=1e-5)
+
+
+def test_layout_looks_at_a_limited_number_of_patches(monkeypatch: pytest.MonkeyPatch) -> None:
+    output, source = photo(0, 1, 3, 90, 120), photo(1, 1, 3, 80, 70)
+    every = layout_distances(output, source)
+    monkeypatch.setattr(layout, "LIMIT", 20)
+    some = layout_distances(output, source)
+    assert len(every) == 8 * 16 and len(some) == 20
+    assert (some[:, None] - every).abs().amin(dim=1).max() < 1e-6
+    assert torch.equal(some, layout_distances(output, source))
+
+
+def test_layout_knows_squares_in_another_order() -> None:
+    source = photo(0, 1, 3, 128, 192)
+    moved, mixed = source[..., 16:, 24:], shuffled(source, 32)
+    near, far = layout_distances(moved, source), layout_distances(mixed, source)
+    assert near.quantile(0.95) < 0.2 * far.mean()
+    assert layout_distances(shuffled(source, 64), source).mean() < far.mean()
+
+
+# Structure
+
+
+def photograph(name: str) -> Tensor:
+    with Image.open(ROOT / "examples" / "images" / name) as image:
+        pixels = np.array(image.convert("RGB"))
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
+
+
+def bent(image: Tensor, pixels: float) -> Tensor:
+    """One gentle wave: the left side moves up and the right side down."""
+    y, x = torch.meshgrid(*(torch.linspace(-1, 1, side) for side in image.shape[-2:]), indexing="ij")
+    moved = torch.stack([x, y + 2 * pixels / image.shape[-2] * (math.pi * x).sin()], dim=-1)
+    return F.grid_sample(image, moved[None], padding_mode="reflection", align_corners=True)
+
+
+def torn(image: Tensor, pixels: int) -> Tensor:
+    """Two halves that do not meet."""
+    left, right = image.tensor_split(2, dim=-1)
+    return torch.cat([left.roll(pixels, -2), right], dim=-1)
+
+
+def with_slab(image: Tensor) -> Tensor:
+    """A strip of the ground floats in the upper part."""
+    height, width = image.shape[-2:]
+    result, thick = image.clone(), height // 6
+    middle = slice(width // 4, width * 3 // 4)
+    result[..., height // 5 : height // 5 + thick, middle] = image[..., -thick:, middle]
+    return result
+
+
+def textbook_features(weights: dict[str, Any], image: Tensor) -> Tensor:
+    """AlexNet up to its fourth ReLU; then unit vectors."""
+    shift, scale = (torch.tensor(c)[:, None, None] for c in ((-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)))
+    x = (image - shift) / scale
+    for pool, conv in list(zip(weights["pool_before"], weights["trunk"], strict=True))[:4]:
+        x = F.max_pool2d(x, 3, 2) if pool else x
+        x = F.conv2d(x, conv["weight"], conv["bias"], conv["stride"], conv["padding"]).relu()
+    return F.normalize(x, dim=1)[0].flatten(1).T
+
+
+@needs_weights
+@pytest.mark.parametrize("size", [(39, 39), (70, 91), (260, 130)])
+@pytest.mark.parametrize("block", [1, 1000, structures.BLOCK])
+def test_structure_is_its_formula(
+    lpips: Lpips, size: tuple[int, int], block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output, source = photo(0, 1, 3, *size), photo(1, 1, 3, 101, 66)
+    weights = torch.load(LPIPS_FILE, weights_only=True)
+    seen = [
+        F.interpolate(source, (round(101 * s), round(66 * s)), mode="bicubic", antialias=True) for s in (0.8, 1, 1.25)
+    ]
+    ours, theirs = textbook_features(weights, output), torch.cat([textbook_features(weights, x) for x in seen])
+    expected = np.percentile(torch.cdist(ours.double(), theirs.double()).amin(dim=1).numpy(), 95)
+    monkeypatch.setattr(structures, "BLOCK", block)
+    found = structure(deep_features(output, lpips), source_features(source, lpips))
+    assert found == pytest.approx(expected, rel=1e-3)
+
+
+@needs_weights
+def test_features_are_computed_up_to_the_layer_that_is_asked_for(lpips: Lpips) -> None:
+    ran: list[int] = []
+    hooks = [layer.register_forward_hook(lambda *_, n=n: ran.append(n)) for n, layer in enumerate(lpips.layers)]
+    deep_features(photo(0, 1, 3, 64, 64), lpips)
+    for hook in hooks:
+        hook.remove()
+    assert ran == [0, 1, 2, 3]
+
+
+@needs_weights
+@pytest.mark.parametrize("name", ["dandelions.png", "harvest.jpg"])
+def test_structure_rises_with_tears_and_floating_pieces_more_than_with_bending(lpips: Lpips, name: str) -> None:
+    source = photograph(name)
+    theirs = source_features(source, lpips)
+
+    def score(image: Tensor) -> float:
+        return structure(deep_features(image, lpips), theirs)
+
+    whole = [score(bent(source, 6)), score(bent(source, 12)), score(source[..., 9:, 14:]), score(source.roll(12, -1))]
+    broken = [score(torn(source, 40)), score(torn(source, 60)), score(with_slab(source))]
+    assert min(broken) > max(whole)
+
+
+@needs_weights
+def test_a_copy_has_the_structure_the_layout_and_the_windows_of_its_source(lpips: Lpips) -> None:
+    source = photograph("harvest.jpg")
+    assert structure(deep_features(source, lpips), source_features(source, lpips)) == 0
+    assert layout_distances(source, source).max() == 0
+    assert worst_window(source, source) == 0
 
 
 # Fréchet

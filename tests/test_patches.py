@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -11,7 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unica.diffusion import Kept, cascade, guided, keep_known, seeded
-from unica.patches import Edges, PatchDenoiser, PatchSettings, match, nearest_origins, posterior
+from unica.patches import (
+    Edges,
+    PatchDenoiser,
+    PatchSettings,
+    match,
+    measure_order,
+    nearest_origins,
+    posterior,
+    row_prior,
+)
 from unica.patches.search import (
     average,
     average_by_gathering,
@@ -104,22 +114,23 @@ def test_compiled_and_matmul_posteriors_agree(height, width, patch, wrap, channe
     y = scenery(16, 13, channels, seed)
     x = noisy(scenery(height, width, channels, seed + 1), 0.5, seed)
     edges = Edges(3.0, 0.5, 10.0)
-    one, other = (
-        posterior(x, scale(y), 0.5, patch, edges, wrap=wrap, balance=2, backend=backend)
-        for backend in ("compiled", "matmul")
-    )
-    assert torch.allclose(one.x0, other.x0, atol=1e-3)
-    assert torch.allclose(one.prior, other.prior, atol=1e-2)
+    order = row_prior(height, 16, 4.0, 0.5, patch)  # leaves out some rows
+    relevance = torch.randn(16, 13, generator=torch.Generator().manual_seed(seed))
+    for rows, patches in ((None, None), (None, relevance), (order, relevance)):
+        given = partial(posterior, x, scale(y), 0.5, patch, edges, wrap=wrap, balance=2, order=rows, relevance=patches)
+        one, other = given(backend="compiled"), given(backend="matmul")
+        assert torch.allclose(one.x0, other.x0, atol=1e-3)
+        assert torch.allclose(one.prior, other.prior, atol=1e-2)
 
 
 def test_block_boundaries_leave_no_trace(monkeypatch) -> None:
     y = scenery(16, 20)
     x = noisy(scenery(30, 34, seed=2), 0.5)
-    for wrap in ("", "xy"):
-        whole = posterior(x, scale(y), 0.5, 5, Edges(8, 0, 20), wrap=wrap)
+    for wrap, order in (("", None), ("xy", None), ("", row_prior(30, 16, 4.0, 0.5, 5))):
+        whole = posterior(x, scale(y), 0.5, 5, Edges(8, 0, 20), wrap=wrap, order=order)
         with monkeypatch.context() as patch:
             patch.setattr("unica.patches.exact._BLOCK", 16 * 20 * 14**2)
-            parts = posterior(x, scale(y), 0.5, 5, Edges(8, 0, 20), wrap=wrap)
+            parts = posterior(x, scale(y), 0.5, 5, Edges(8, 0, 20), wrap=wrap, order=order)
         assert torch.allclose(whole.x0, parts.x0, atol=1e-4)
 
 
@@ -138,6 +149,85 @@ def test_balance_makes_the_use_of_patches_even() -> None:
         again = posterior(x, scale(y), 1.0, 7, FREE, prior=prior, balance=1).prior
         shares.append((again - prior).exp().std())  # what one more round would still correct
     assert shares[1] < 0.2 * shares[0]
+
+
+def test_balance_makes_the_use_of_patches_follow_their_relevance() -> None:
+    y, rounds = scenery(), 12
+    x = noisy(torch.zeros_like(y), 1.0)
+    relevance = torch.linspace(0, 2, y.shape[2]).expand(y.shape[1:])
+    prior = posterior(x, scale(y), 1.0, 7, FREE, balance=rounds, relevance=relevance).prior
+    even = posterior(x, scale(y), 1.0, 7, FREE, prior=prior + relevance, balance=1).prior
+    use = (prior + relevance - even).exp()  # what one round for an even use would divide by
+    wanted = relevance.exp() / relevance.exp().mean()
+    assert ((use / wanted)[3:-3, 3:-3] - 1).abs().max() < 0.15  # patches at the border may reach beyond the source
+
+
+@pytest.mark.parametrize("backend", ["compiled", "matmul"])
+def test_source_rows_without_probability_are_never_used(backend) -> None:
+    y = scenery(20, 24)
+    x = noisy(scenery(26, 18, seed=3), 0.5)
+    order = row_prior(26, 20, 30.0, 0.5, 7)
+    rows = posterior(x, scale(y), 0.5, 7, FREE, order=order, backend=backend).origins[..., 0].long()
+    assert (order.gather(1, rows) > -torch.inf).all()
+    free = posterior(x, scale(y), 0.5, 7, FREE, backend=backend).origins[..., 0].long()
+    assert (order.gather(1, free) == -torch.inf).any()
+
+
+def test_order_is_what_rows_tell_of_a_patch() -> None:
+    noise = torch.randn(3, 40, 60, generator=torch.Generator().manual_seed(0))
+    slope = torch.linspace(-1, 1, 40)[None, :, None] + 0.05 * noise
+    assert measure_order(scale(slope)) > 0.8
+    assert measure_order(scale(slope.transpose(1, 2).contiguous())) < 0.2
+    assert measure_order(scale(noise)) < 0.2
+    assert measure_order(scale(noise[:, :, :5])) == 0  # too narrow to tell
+
+
+def landscape() -> torch.Tensor:
+    """Bright above and dark below, with texture."""
+    return torch.linspace(0.8, -0.8, 24)[None, :, None] + 0.2 * scenery(24, 30)
+
+
+def coarsest_origins(config: PatchSettings, size: tuple[int, int], wrap="", relevance=None) -> torch.Tensor:
+    y = landscape()
+    (level,) = config.levels([size])
+    denoiser = PatchDenoiser([scale(y)], config, [1], relevance=relevance)
+    list(cascade(denoiser, [replace(level, wrap=wrap)], seeded([1]), (1, 3)))
+    return denoiser.origins()
+
+
+def test_order_keeps_the_sky_above_on_a_higher_canvas() -> None:
+    config = PatchSettings(edges=FREE, widest=9, narrowest=5, steps=12)
+    height = (torch.arange(72)[:, None] + 0.5) / 72
+    away = []
+    for order in (0.0, 1.0):
+        rows = (coarsest_origins(replace(config, order=order), (72, 40))[..., 0] + 0.5) / 24
+        away.append((rows - height).abs().mean().item())
+    assert away[1] < 0.15 and away[1] < 0.6 * away[0], away
+
+
+def test_a_canvas_without_top_and_a_run_from_a_picture_have_no_order() -> None:
+    config = PatchSettings(widest=9, narrowest=5, steps=6)
+    strict = replace(config, order=1.0)
+    assert torch.equal(coarsest_origins(config, (40, 40), "xy"), coarsest_origins(strict, (40, 40), "xy"))
+    assert not torch.equal(coarsest_origins(config, (40, 40)), coarsest_origins(strict, (40, 40)))
+    y = landscape()
+    (level,) = config.levels([(24, 30)])
+    later = replace(level, times=level.times[2:])
+    runs = []
+    for each in (config, strict):
+        *_, state = cascade(PatchDenoiser([scale(y)], each), [later], seeded([0]), (1, 3), y.flip(1)[None])
+        runs.append(state.x0)
+    assert torch.equal(*runs)
+
+
+def test_relevant_parts_of_the_source_are_used_more() -> None:
+    config = PatchSettings(widest=9, narrowest=5, steps=12)
+    left = torch.arange(30) < 15
+    shares = []
+    for strength in (0.0, 1.5):
+        columns = coarsest_origins(config, (24, 30), "x", strength * left.float().expand(24, 30))[..., 1].long()
+        shares.append(left[columns].float().mean().item())
+    assert 0.35 < shares[0] < 0.65 and shares[1] > shares[0] + 0.15, shares
 
 
 def test_hidden_pixels_are_never_used() -> None:
@@ -209,11 +299,17 @@ def test_healing_keeps_copies_and_smooths_seams() -> None:
     identity = torch.stack([rows, columns], -1).int()
     assert torch.equal(heal(identity, scale(y)), y)
     slope = torch.linspace(-1, 1, 40)[None, None, :].expand(1, 30, 40).contiguous()
-    cut = identity.clone()
-    cut[:, 20:, 1] -= 10
-    seam = (gather(cut, slope).diff(dim=2).abs())[0, 15, 19]
-    healed = heal(cut, scale(slope)).diff(dim=2).abs()[0, 15, 19]
-    assert seam > 0.4 and healed < 0.35 * seam
+    left = {}
+    for offset in (3, 30):
+        cut = identity.clone()
+        cut[:, 20:, 1] -= offset
+        cut.clamp_(min=0)
+        seam, healed = (
+            picture.diff(dim=2).abs()[0, 15, 19] for picture in (gather(cut, slope), heal(cut, scale(slope)))
+        )
+        left[offset] = healed / seam
+    assert left[3] < 0.5, left
+    assert left[30] > 0.8, left  # a real edge: healing would make it glow
 
 
 def test_nearest_origins_find_a_crop_in_its_source() -> None:

@@ -207,7 +207,7 @@ def test_two_orders_are_better_than_one() -> None:
     for name, update in (("ddim", ddim()), ("dpm", dpm())):
         for steps in (25, 50, 100):
             times = replace(process(steps=steps)).times(1000)
-            *_, last = diffuse(denoiser, Level(0, (3, 3), times, update), x, Blend(), torch.randn)
+            *_, last = diffuse(denoiser, Level(0, (3, 3), times, Gaussian.schedule, update), x, Blend(), torch.randn)
             errors[name, steps] = (last.x - exact).abs().max().item()
     assert errors["dpm", 50] < errors["ddim", 100] / 2
     assert errors["dpm", 100] < errors["dpm", 25] / 6
@@ -221,7 +221,7 @@ def test_few_noisy_steps_draw_the_right_distribution() -> None:
         for steps in (25, 100):
             noise, times = seeded([0]), process(steps=steps).times(1000)
             x = noise((1, 1, 100, 400))
-            *_, last = diffuse(Gaussian(), Level(0, (100, 400), times, update), x, Blend(), noise)
+            *_, last = diffuse(Gaussian(), Level(0, (100, 400), times, Gaussian.schedule, update), x, Blend(), noise)
             assert last.x.mean().item() == pytest.approx(Gaussian.mean, abs=0.01)
             errors[name, steps] = abs(last.x.std().item() / Gaussian.std - 1)
     assert errors["sde", 25] < min(0.04, errors["ddpm", 25] / 2)

@@ -273,7 +273,7 @@ def test_bad_margins_are_refused(any_model: Model, words: dict, match: str) -> N
 
 def test_tasks_that_need_the_source_refuse_a_model_without_it(tmp_path: Path) -> None:
     """The others work with the size of the picture alone."""
-    small_model(TRAINED[0], to_pil(scenery(44, 44)), steps=1).save(tmp_path / "x.unica", source=False)
+    small_model("sinddm", to_pil(scenery(44, 44)), steps=1).save(tmp_path / "x.unica", source=False)
     model = unica.load(tmp_path / "x.unica")
     for name, declared in tasks().items():
         if declared.needs_source:

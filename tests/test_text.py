@@ -30,7 +30,7 @@ from unica.schedule import Blend, Exploding
 from unica.tasks.follow import guided_steps
 
 FOLDER = Path(__file__).parent / "clip"
-LEVEL = Level(0, (6, 8), (4.0, 3.0, 2.0, 1.0, 0.0))
+LEVEL = Level(0, (6, 8), (4.0, 3.0, 2.0, 1.0, 0.0), Exploding())
 BOX = Region(box=[(30, 4, 24, 24)])
 
 
@@ -100,7 +100,7 @@ def test_free_steps_change_nothing_unless_the_gain_is_held() -> None:
 def test_mask_grows_with_the_level() -> None:
     ascent = Ascent(redness, {(0, 4.0), (1, 2.0)}, fill=1.0, strength=0.1, momentum=0.5)
     ascent(torch.rand(1, 3, 6, 8), 4.0, LEVEL)
-    up = ascent(torch.rand(1, 3, 12, 16), 2.0, Level(1, (12, 16), (2.0, 0.0)))
+    up = ascent(torch.rand(1, 3, 12, 16), 2.0, Level(1, (12, 16), (2.0, 0.0), Exploding()))
     assert up.shape[-2:] == (12, 16) and ascent.mask is not None and ascent.mask.shape[-2:] == (12, 16)
 
 
@@ -115,8 +115,6 @@ def test_climbed_picture_is_held_or_left_free() -> None:
 
 class Halving:
     """A differentiable denoiser whose x0 is half of what it sees."""
-
-    schedule = Exploding()
 
     def __call__(self, x_t: Tensor, t: float, level: Level, blend: Blend) -> Prediction:
         return Prediction(x_t / 2, x_t / (2 * t))
@@ -205,7 +203,7 @@ def test_region_mode_changes_the_region_alone(any_model: Model) -> None:
     assert torch.equal(after[:, ~near], before[:, ~near])
 
 
-@pytest.mark.parametrize("engine", TRAINED)
+@pytest.mark.parametrize("engine", ["sinddm", "sindiffusion"])
 def test_larger_scale_guides_more_through_the_network(engine: str) -> None:
     model = small_model(engine, to_pil(scenery(48, 64)))
 
@@ -238,6 +236,48 @@ def test_nine_of_ten_prompts_are_followed(any_model: Model, clip: Any) -> None:
         drawn = unica.text(any_model, prompt, clip=clip, views=8, fill=1.0, count=2)
         better.append(sum(fit(p, prompt) for p in drawn) > sum(fit(p, prompt) for p in plain))
     assert sum(better) >= 9, [prompt for prompt, good in zip(TEN, better) if not good]
+
+
+class Noting:
+    """In a CLIP's place: it writes down what each look is given."""
+
+    def __init__(self) -> None:
+        self.looks: list[tuple[str, int, tuple[int, ...], int]] = []  # prompt, templates, size, views
+
+    def score(self, prompts: Any, templates: Any, views: int, seeds: Any = (0,)) -> Any:
+        def score(pictures: Tensor) -> Tensor:
+            self.looks.append((prompts[0].text, len(templates), tuple(pictures.shape[-2:]), views))
+            return redness(pictures)
+
+        return score
+
+
+@pytest.mark.parametrize("mode", ("content", "style", "restyle", "region"))
+def test_each_look_has_16_views_and_fitting_templates(any_model: Model, mode: str) -> None:
+    """Those of regions name blur. A model with one level takes the sharp ones."""
+    where = BOX if mode == "region" else None
+    unica.text(any_model, "a castle", mode, clip=(clip := Noting()), where=where)
+    prompt = "a castle Style" if mode in ("style", "restyle") else "a castle"
+    look = (prompt, 26, (24, 24), 16) if mode == "region" else (prompt, 14, (48, 64), 16)
+    assert clip.looks == [look] * guided_steps(any_model, mode).looks
+
+
+@pytest.mark.parametrize("mode", ("content", "style", "restyle"))
+def test_templates_name_blur_on_the_coarsest_level_alone(mode: str) -> None:
+    model = unica.open(to_pil(scenery(130, 170)))
+    sizes = [level.size for level in model.for_guidance().run((130, 170)).levels]
+    unica.text(model, "a castle", mode, clip=(clip := Noting()), from_level=0)
+    seen = {(size, templates) for _, templates, size, _ in clip.looks}
+    if mode == "content":
+        assert len(sizes) > 1 and seen == {(size, 14 if size != sizes[0] else 26) for size in sizes}
+    else:
+        assert seen == {(sizes[-1], 14)}
+
+
+def test_a_style_is_named_as_such() -> None:
+    named = [Prompt(text, 0.5).as_style() for text in ("Van Gogh", "Van Gogh style", "Monet STYLE ", "freestyle")]
+    assert [prompt.text for prompt in named] == ["Van Gogh Style", "Van Gogh style", "Monet STYLE ", "freestyle Style"]
+    assert all(prompt.weight == 0.5 for prompt in named)
 
 
 def test_negative_weight_pushes_away(any_model: Model, clip: Any) -> None:

@@ -78,6 +78,8 @@ def test_a_model_saved_without_its_source_draws_but_has_no_origins(model, tmp_pa
     frame = list(unica.stream(unica.sample, again))[-1]
     with pytest.raises(UnicaError, match="without its source"):
         _ = frame.origins
+    with pytest.raises(UnicaError, match="there are no patches"):
+        unica.load(tmp_path / "x.unica", detail="patches")
 
 
 def test_sixteen_bits_come_back_exactly(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ Every update is then the same line with another `keep` and `std`:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -128,32 +128,47 @@ class Level:
     """One level of the cascade.
 
     `index` selects the scale that the denoiser works at, and `size` is the canvas; pairing them differently changes the
-    size of objects. `times` falls from the start step to 0. `entry` is the time whose noise the coarser result gets,
-    where that is not the start step. `kept` is what is already known of the canvas.
+    size of objects. `times` falls from the start step to 0, and `schedule` says how much noise a time means. `entry` is
+    the time whose noise the coarser result gets, where that is not the start step. `kept` is what is already known of
+    the canvas. Where a model has several denoisers, `part` names the one that draws the level.
     """
 
     index: int
     size: tuple[int, int]  # height, width
     times: tuple[float, ...]
+    schedule: Schedule
     update: Update = Update()
     gamma: Gamma = no_blur
     wrap: Axes = ""  # axes along which the canvas is a torus
     entry: float | None = None
     kept: Kept | None = field(default=None, repr=False, compare=False)
+    part: str = ""
 
     @property
     def start(self) -> float:
         return self.times[0]
 
 
+def late(level: Level, skipped: float) -> Level:
+    """The level without this fraction of its first steps."""
+    return replace(level, times=level.times[round(skipped * (len(level.times) - 1)) :])
+
+
 @runtime_checkable
 class Denoiser(Protocol):
     """Anything that estimates x0 and eps: a trained network, the closed-form patch posterior, a guided one."""
 
-    @property
-    def schedule(self) -> Schedule: ...
-
     def __call__(self, x_t: Image, t: float, level: Level, blend: Blend) -> Prediction: ...
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Several denoisers in one run. Each level is drawn by the one that its `part` names."""
+
+    parts: Mapping[str, Denoiser]
+
+    def __call__(self, x_t: Image, t: float, level: Level, blend: Blend) -> Prediction:
+        return self.parts[level.part](x_t, t, level, blend)
 
 
 Guide = Callable[[Image, float, Level], Image]
@@ -165,10 +180,6 @@ class Guided:
 
     denoiser: Denoiser
     guides: tuple[Guide, ...]
-
-    @property
-    def schedule(self) -> Schedule:
-        return self.denoiser.schedule
 
     def __call__(self, x_t: Image, t: float, level: Level, blend: Blend) -> Prediction:
         seen = self.denoiser(x_t, t, level, blend)
@@ -223,7 +234,7 @@ def diffuse(denoiser: Denoiser, level: Level, x: Image, blend: Blend, noise: Noi
     before = None
     for step, (t, s) in enumerate(zip(level.times, level.times[1:]), start=1):
         seen = denoiser(x, t, level, blend)
-        x = level.update(x, seen, t, s, denoiser.schedule, blend, noise, before)
+        x = level.update(x, seen, t, s, level.schedule, blend, noise, before)
         before = (t, seen.x0)
         yield State(0, 1, step, steps, x, seen.x0)
 
@@ -240,12 +251,12 @@ def cascade(
         z = noise((*shape, *level.size))
         if coarse is None:
             blend = Blend()
-            x = denoiser.schedule.sigma(level.start) * z
+            x = level.schedule.sigma(level.start) * z
         else:
             coarse = upsample(coarse, level.size, level.wrap)
             blend = Blend(coarse, level.gamma)
             entry = level.start if level.entry is None else level.entry
-            x = noised(coarse, z, entry, denoiser.schedule)
+            x = noised(coarse, z, entry, level.schedule)
         for state in diffuse(denoiser, level, x, blend, noise):
             x = state.x
             yield state._replace(level=position, levels=len(levels))
@@ -253,11 +264,16 @@ def cascade(
 
 
 def upsample(x: Image, size: tuple[int, int], wrap: Axes = "") -> Float[Tensor, "b c H W"]:
-    """Bilinear, as in SinDDM. On a torus the picture is repeated first, so that no edge can be seen."""
+    """Bilinear, as in SinDDM, and without aliases where the new size is smaller.
+
+    On a torus the picture is repeated first, so that no edge can be seen.
+    """
     if x.shape[-2:] == size:
         return x
     rows, columns = (3 if "y" in wrap else 1), (3 if "x" in wrap else 1)
     height, width = size
-    x = interpolate(x.repeat(1, 1, rows, columns), (rows * height, columns * width), mode="bilinear")
+    smaller = height < x.shape[-2] or width < x.shape[-1]
+    x = x.repeat(1, 1, rows, columns)
+    x = interpolate(x, (rows * height, columns * width), mode="bilinear", antialias=smaller)
     top, left = (rows // 2) * height, (columns // 2) * width
     return x[..., top : top + height, left : left + width]

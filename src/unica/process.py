@@ -16,11 +16,14 @@ from torch import Tensor, nn
 
 from unica.diffusion import Level
 from unica.networks import NetworkConfig
+from unica.patches import PatchSettings
 from unica.pyramid import Size
 from unica.schedule import Discrete, Gamma, like, no_blur
 from unica.torus import Axes
 
+TAKEN_OVER = 0.2  # the noise then keeps a layout, and still snaps it to real patches
 Output = Literal["eps", "residual"]
+Detail = Literal["network", "patches"]
 Times = Int[Tensor, "b 1 1 1"]  # a time for each picture of a batch, on the CPU
 
 
@@ -38,8 +41,11 @@ class Process(ABC):
     chain: int = 100  # T: the time of pure noise
     output: Output = "eps"
     pixel_std: float = 1.0  # standard deviation of the source's pixels
+    detail: Detail = "network"  # what draws all that is finer than the network's coarsest level
 
     engine: ClassVar[str]
+    order: ClassVar[float] = 0.0  # how much an ordered network is told of where rows lie
+    needs_source: ClassVar[bool] = False  # whether nothing can be drawn without the source's pixels
 
     @property
     @abstractmethod
@@ -50,6 +56,16 @@ class Process(ABC):
     @abstractmethod
     def settings(self) -> dict[str, Any]:
         """The present value of each knob."""
+
+    @property
+    def patch_settings(self) -> PatchSettings:
+        """How patches draw detail."""
+        return PatchSettings()
+
+    @property
+    def taken_over(self) -> float:
+        """The fraction of the coarsest level's steps that a layout of the network saves the patches."""
+        return TAKEN_OVER
 
     @property
     def details(self) -> dict[str, str]:
@@ -65,25 +81,32 @@ class Process(ABC):
         return no_blur
 
     def tuned(self, **knobs: Any) -> Process:
-        """The process with other values of knobs."""
-        return replace(self, **knobs)
+        """The process with other values of knobs. None leaves a value as it is."""
+        return replace(self, **{name: value for name, value in knobs.items() if value is not None})
 
     def for_guidance(self) -> Process:
         """A process whose runs follow guides more readily, if the engine has one."""
         return self
 
-    def eps(self, network: nn.Module, x: Float[Tensor, "b c h w"], t: Times, index: int) -> Float[Tensor, "b c h w"]:
-        """The noise in x at times t, read from the network's output.
+    def eps(
+        self,
+        network: nn.Module,
+        x: Float[Tensor, "b c h w"],
+        t: Times,
+        index: int,
+        order: Float[Tensor, "b 2 h w"] | None = None,
+    ) -> Float[Tensor, "b c h w"]:
+        """The noise in x at times t, read from the network's output. `order` is for networks that are ordered.
 
         "eps": the output is the noise. "residual" (Karras et al. 2022, Table 1, for a variance-preserving chain): the
         output is the error of the optimal guess that looks at single pixels, scaled to unit variance like the input.
         """
         time = t.flatten().to(x.device) - 1  # networks count the noisy states from 0
-        level = torch.full_like(time, index)
+        more = (torch.full_like(time, index),) if order is None else (torch.full_like(time, index), order)
         if self.output == "eps":
-            return network(x, time, level)
+            return network(x, time, *more)
         alpha, sigma, scale = self._scales(x, t)
-        output = network(x / scale, time, level)
+        output = network(x / scale, time, *more)
         return sigma / scale**2 * x - alpha * self.pixel_std / scale * output
 
     def loss_weight(self, x: Float[Tensor, "b c h w"], t: Times) -> Float[Tensor, "*b"]:

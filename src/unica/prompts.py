@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from unica.declare import Repeated
@@ -25,6 +25,10 @@ class Prompt:
             raise UnicaError("a prompt is empty: say in words what the picture should show")
         if not math.isfinite(self.weight):
             raise UnicaError(f'the weight of "{short(self.text)}" must be a number, not {self.weight}')
+
+    def as_style(self) -> "Prompt":
+        """The prompt with " Style" appended, as SinDDM's authors name a style; as it is, if that is its last word."""
+        return self if self.text.split()[-1].lower() == "style" else replace(self, text=f"{self.text} Style")
 
 
 class Prompts(Repeated):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.error import URLError
 
+from unica import cache
 from unica.errors import UnicaError, reason
 from unica.files import whole_file
 
@@ -36,7 +37,7 @@ def find(weight: Weight, folder: Path | None = None) -> Path:
     it is in the user's cache, where it is downloaded at first use."""
     if folder is None and os.environ.get(FOLDER):
         folder = Path(os.environ[FOLDER])
-    path = (folder or cache()) / weight.file
+    path = (folder or cache.folder()) / weight.file
     if path.exists():
         _check(weight, path)
     elif folder is not None:
@@ -46,11 +47,6 @@ def find(weight: Weight, folder: Path | None = None) -> Path:
     else:
         _fetch(weight, weight.url, path)
     return path
-
-
-def cache() -> Path:
-    """The user's folder for downloaded weights."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unica"
 
 
 def _fetch(weight: Weight, url: str, path: Path) -> None:

@@ -39,7 +39,7 @@ class ToyModel(Model):
 
     def run(self, size: tuple[int, int], wrap: Any = "") -> Run:
         times = tuple(4 * 0.6**step for step in range(12))
-        return Run([Level(0, size, (*times, 0.0), ddpm(), wrap=wrap)])
+        return Run([Level(0, size, (*times, 0.0), Exploding(), ddpm(), wrap=wrap)])
 
     def denoiser(self, seeds: Sequence[int]) -> "ToyDenoiser":
         pixels = self.picture.pixels.flatten(1).T
@@ -54,12 +54,10 @@ class ToyModel(Model):
 class ToyDenoiser:
     palette: torch.Tensor
 
-    schedule = Exploding()
-
     def __call__(self, x_t: torch.Tensor, t: float, level: Level, blend: Blend) -> Prediction:
         distances = (x_t.movedim(1, -1)[..., None, :] - self.palette).square().sum(-1)
         x0 = ((-distances / (2 * t**2)).softmax(-1) @ self.palette).movedim(-1, 1)
-        return Prediction(x0, eps_of(x_t, x0, t, self.schedule))
+        return Prediction(x0, eps_of(x_t, x0, t, level.schedule))
 
 
 class ToyEngine(Engine):
@@ -69,7 +67,9 @@ class ToyEngine(Engine):
     opens_pictures = True
     knobs = Knobs
 
-    def open(self, image: Any, device: str = "auto", precision: str = "auto", **knobs: Any) -> ToyModel:
+    def open(
+        self, image: Any, device: str = "auto", precision: str = "auto", report: Any = None, **knobs: Any
+    ) -> ToyModel:
         return ToyModel(load(image), Knobs(**self.check_knobs(knobs)).colours, find_device(device))
 
 

@@ -127,6 +127,15 @@ def info(path: Annotated[Path, Param("A model or a picture.", File("MODEL|PICTUR
     sys.stdout.write(describe(path))
 
 
+def cache(
+    empty: Annotated[bool, Param("Remove everything.", Flag())] = False,
+) -> None:
+    """Show the files that can be downloaded or made again: layouts that were learned, and networks' weights."""
+    from unica.cli.cache import show
+
+    show(empty)
+
+
 def schema(
     task: Annotated[str | None, Param("Only this task.", Text("TASK"), argument=True)] = None,
 ) -> None:
@@ -183,6 +192,7 @@ def add_commands(app: typer.Typer, only: str | None = None) -> None:
         (info, "info", MODELS),
         (import_, "import", MODELS),
         (push, "push", MODELS),
+        (cache, "cache", MODELS),
         (schema, "schema", MODELS),
         (evaluate, "eval", MEASURING),
         (bench, "bench", MEASURING),

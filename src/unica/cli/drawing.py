@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unica.cli.models import model_options, open_model, typed_options
+from unica.cli.models import model_options, open_model, other_offers, typed_options
 from unica.cli.options import Option, as_typed, command, grouped, options_of, written
 from unica.declare import Choice, File, Flag, Group, Number, Param, parameters
 from unica.engines.base import Model
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from unica.cli.progress import Progress
 
 PANEL = "Output"
+_SHOWCASE = "sample"  # the task after which other engines are named
 _COUNTED = ("count", "seed")  # parameters of tasks that are shown with the output
 
 
@@ -116,12 +117,13 @@ class _Command:
             print(json.dumps(report))
 
     def _save(self) -> dict[str, Any]:
-        from unica.cli.progress import reporter
+        from unica.cli.progress import late_reporter, reporter
         from unica.files import check_folder
         from unica.image import contact_sheet, save_png
         from unica.machine import peak_memory_mb
 
-        self.model = model = open_model(self.values)
+        with late_reporter(self.values["quiet"], "learning") as report:
+            self.model = model = open_model(self.values, report)
         arguments = grouped(self.task.parameters, self.values)
         if self.values.get("show_mask") is not None:
             self._show_mask(arguments)
@@ -138,6 +140,9 @@ class _Command:
                 save_png(contact_sheet(sheet), path)
                 report["sheet"] = str(path)
                 progress.say(f"{path}")
+            if self.values["engine"] is None and self.task.name == _SHOWCASE:
+                for offer in other_offers(self.values["path"], model):
+                    progress.say(offer)
         report["seconds"] = round(time.perf_counter() - self.began, 3)
         report["peak_memory_mb"] = peak_memory_mb()
         return report
@@ -213,7 +218,7 @@ class _Command:
     @property
     def _stem(self) -> str:
         name = self.model.picture.name
-        return name if self.task.name == "sample" else f"{name}-{self.task.name}"
+        return name if self.task.name == _SHOWCASE else f"{name}-{self.task.name}"
 
     def _provenance(self, frame: Any, size: tuple[int, int]) -> dict[str, str]:
         """What a picture says of how it was made."""

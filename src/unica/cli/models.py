@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import unica
 from unica.cli.options import Option, as_typed, options_of
 from unica.declare import Choice, File, Param, Text, parameters
-from unica.engines.base import Engine, Model, engines, find, picture_engine
+from unica.engines.base import Engine, Model, Report, engines, find, picture_engine
 from unica.errors import UnicaError, listed
 
 SUFFIXES = (".unica", ".safetensors")
@@ -41,7 +41,7 @@ def model_options() -> Sequence[Option]:
     return found
 
 
-def open_model(values: Mapping[str, Any]) -> Model:
+def open_model(values: Mapping[str, Any], report: Report | None = None) -> Model:
     """The model that was asked for. An option of another engine is refused before anything starts."""
     path, name = values["path"], values["engine"]
     names = {parameter.name for engine in engines().values() for parameter in parameters(engine.knobs)}
@@ -51,7 +51,7 @@ def open_model(values: Mapping[str, Any]) -> Model:
     if not is_model(path):
         engine = picture_engine(name)
         refuse_others(engine, knobs, lambda engine: engine.knobs)
-        return unica.open(path, engine.name, values["device"], values["precision"], **knobs)
+        return unica.open(path, engine.name, values["device"], values["precision"], report, **knobs)
     from unica.engines.files import engine_of
 
     engine = engine_of(path)
@@ -59,6 +59,14 @@ def open_model(values: Mapping[str, Any]) -> Model:
         raise UnicaError(f"{path} is a model of the {engine.name} engine, not of {name}")
     refuse_others(engine, knobs, lambda engine: engine.knobs)
     return unica.load(path, values["device"], values["precision"], **knobs)
+
+
+def other_offers(path: Path, model: Model) -> list[str]:
+    """What other engines that draw from a picture would add, for those who have just drawn from one."""
+    if is_model(path):
+        return []
+    others = [engine for engine in engines().values() if engine.opens_pictures and engine.name != model.engine]
+    return [f"--engine {engine.name} {engine.offer}" for engine in others if engine.offer]
 
 
 def typed_options(path: Path, device: str, model: Model) -> list[str]:

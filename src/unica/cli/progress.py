@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -43,6 +43,21 @@ class _Bar(_Lines):
 
     def update(self, done: float, standing: str = "") -> None:
         self._bar.update(self._task, completed=done, standing=standing)
+
+
+@contextmanager
+def late_reporter(quiet: bool, verb: str) -> Iterator[Callable[[float, str], None]]:
+    """Progress that is shown from the first report on: nothing is seen of what needs no time."""
+    with ExitStack() as opened:
+        progress: Progress | None = None
+
+        def report(done: float, standing: str) -> None:
+            nonlocal progress
+            if progress is None:
+                progress = opened.enter_context(reporter(quiet, verb))
+            progress.update(done, standing)
+
+        yield report
 
 
 @contextmanager

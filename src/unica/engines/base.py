@@ -12,9 +12,9 @@ from functools import cache, partial
 from importlib.metadata import entry_points
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
-from unica.declare import checked, parameters
+from unica.declare import Choice, Param, checked, parameters
 from unica.errors import UnicaError, listed, one_of
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from unica.training.config import TrainingConfig
 
 GROUP = "unica.engines"  # of entry points
+
+
+Report = Callable[[float, str], None]  # is told how much of a preparation is done, from 0 to 1, and what it does
 
 
 class Run(NamedTuple):
@@ -141,6 +144,15 @@ class Checkpoint(NamedTuple):
     dtype: "torch.dtype"
 
 
+DetailKnob = Annotated[
+    str | None,
+    Param(
+        "What draws fine detail: the network, as published, or patches of the source (default: as it was trained for).",
+        Choice("network", "patches"),
+    ),
+]
+
+
 @dataclass(frozen=True)
 class NoKnobs:
     """Nothing that a user can set."""
@@ -151,6 +163,7 @@ class Engine(ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str]  # one line for help
+    offer: ClassVar[str] = ""  # one line for those who drew from a picture with another engine: what this one adds
     rank: ClassVar[int] = 100  # order in lists; the first that can do a thing is the default for it
     opens_pictures: ClassVar[bool] = False  # whether it draws from a picture as it is
     knobs: ClassVar[type] = NoKnobs  # a dataclass of declared fields: what a user can set when drawing
@@ -161,8 +174,10 @@ class Engine(ABC):
     def __str__(self) -> str:
         return self.name
 
-    def open(self, image: Any, device: str = "auto", precision: str = "auto", **knobs: Any) -> Model:
-        """A model of a picture (a path or a Pillow image) as it is."""
+    def open(
+        self, image: Any, device: str = "auto", precision: str = "auto", report: Report | None = None, **knobs: Any
+    ) -> Model:
+        """A model of a picture (a path or a Pillow image) as it is. `report` is told how far that is."""
         name = "PICTURE" if not isinstance(image, str | Path) else str(image)
         raise UnicaError(
             f"{self.name} draws from a trained model, not from a picture:"
@@ -197,13 +212,21 @@ def find(name: str) -> Engine:
     return engines()[one_of("engine", name, list(engines()))]
 
 
-def open(image: Any, engine: str | None = None, device: str = "auto", precision: str = "auto", **knobs: Any) -> Model:
+def open(
+    image: Any,
+    engine: str | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    report: Report | None = None,
+    **knobs: Any,
+) -> Model:
     """A model of one picture, a path or a Pillow image, ready to draw from.
 
-    `engine` is one that draws from a picture as it is; without a name, the first of those. The knobs are the engine's:
-    docs/reference.md lists them.
+    `engine` is one that draws from a picture as it is; without a name, the first of those. Some of them learn the
+    picture first, and call `report` with how much of that is done. The knobs are the engine's: docs/reference.md lists
+    them.
     """
-    return picture_engine(engine).open(image, device, precision, **knobs)
+    return picture_engine(engine).open(image, device, precision, report, **knobs)
 
 
 def picture_engine(name: str | None = None) -> Engine:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from copy import copy, deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from huggingface_hub import ModelHubMixin, hf_hub_download
@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unica.devices import find_device
-from unica.diffusion import Denoiser, Level, Prediction, eps_of, mean_of
+from unica.diffusion import Denoiser, Level, Parts, Prediction, eps_of, late, mean_of, upsample
 from unica.engines.base import Model, Run
 from unica.engines.files import (
     HUB_FILE,
@@ -29,20 +29,26 @@ from unica.engines.files import (
 from unica.engines.windows import windowed
 from unica.errors import UnicaError, reason, whole
 from unica.image import Picture
-from unica.networks import build
-from unica.process import Process
+from unica.masks import Mask
+from unica.networks import build, order_channels
+from unica.patches import PatchDenoiser, Patchwork
+from unica.process import Detail, Process
 from unica.pyramid import Size, canvas_sizes
-from unica.schedule import Blend, Schedule
+from unica.schedule import Blend
 from unica.torus import Axes
 from unica.training.config import TrainingConfig
 
+_NETWORK, _PATCHES = "network", "patches"  # parts of a run
+_NETWORK_WORK = 2.0  # as long as a step of patches that are only refined
 _BATCH = {"cpu": 1, "cuda": 16, "mps": 4}  # pictures drawn together
 
 
 class TrainedModel(ModelHubMixin, Model, library_name="unica", tags=["unica", "single-image"]):
-    """A trained network, ready to draw from. A run leaves nothing on it."""
+    """A trained network, ready to draw from. A run leaves nothing on it.
 
-    differentiable = True
+    With detail by patches, the network draws its coarsest level only. The closed form takes over inside its own
+    coarsest level, at noise low enough to keep the layout and high enough to snap it to real patches.
+    """
 
     def __init__(
         self,
@@ -62,11 +68,27 @@ class TrainedModel(ModelHubMixin, Model, library_name="unica", tags=["unica", "s
         self.device, self.dtype = torch.device(device), dtype
         self.has_source = has_source
         self.batch = _BATCH[self.device.type]
+        self.patchwork = self._patchwork()
+        self.knows_origins = self.patchwork is not None
         self._hub_mixin_config = {"unica": {"recipe": process_to_json(process), "training": self.training}}
+
+    def _patchwork(self) -> Patchwork | None:
+        """What draws detail from the source's patches, if the process wants that and there is a source."""
+        if self.process.detail == "network" or not self.has_source:
+            return None
+        return Patchwork.of(self._source(), self.process.patch_settings, self.device)
+
+    def _source(self) -> Picture:
+        """The picture as the network sees it, which may draw transparency as one more channel."""
+        return self.picture if self.channels == len(self.picture.pixels) else self.picture.with_alpha_channel()
 
     @property
     def channels(self) -> int:
         return self.process.network.channels
+
+    @property
+    def differentiable(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.patchwork is None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -91,24 +113,60 @@ class TrainedModel(ModelHubMixin, Model, library_name="unica", tags=["unica", "s
         }
 
     def run(self, size: Size, wrap: Axes = "") -> Run:
-        return Run(self.process.levels(canvas_sizes(size, list(self.process.sizes)), wrap))
+        """The network's levels, or its coarsest one and those of the patches."""
+        width, height = self.picture.size
+        sizes = list(self.process.sizes)
+        whole = sizes if sizes[-1] == (height, width) else [*sizes, (height, width)]
+        levels = self.process.levels(canvas_sizes(size, whole)[: len(sizes)], wrap)
+        if self.patchwork is None:
+            return Run(levels)
+        layout = replace(levels[0], part=_NETWORK)
+        coarsest, *finer = self.patchwork.levels(size, wrap, _PATCHES)
+        source = self.patchwork.scales[0].pixels[None]
+        start = None if layout.start == self.process.chain else upsample(source, layout.size)
+        return Run([layout, late(coarsest, self.process.taken_over), *finer], start)
 
     def denoiser(self, seeds: Sequence[int]) -> Denoiser:
-        return NetworkDenoiser(self)
+        network = NetworkDenoiser(self)
+        if self.patchwork is None:
+            return network
+        return Parts({_NETWORK: network, _PATCHES: self.patchwork.denoiser(seeds)})
 
     def to(self, device: str | torch.device) -> TrainedModel:
         where = find_device(device) if isinstance(device, str) else device
-        return TrainedModel(
+        return type(self)(
             self.process, deepcopy(self.network), self.picture, self.training, where, self.dtype, self.has_source
         )
 
-    def for_guidance(self) -> TrainedModel:
+    def _with(self, process: Process | None = None, patchwork: Patchwork | None = None) -> TrainedModel:
         model = copy(self)
-        model.process = self.process.for_guidance()
+        model.process = process or self.process
+        model.patchwork = patchwork or self.patchwork
         return model
 
+    def for_guidance(self) -> TrainedModel:
+        patchwork = None if self.patchwork is None else self.patchwork.for_guidance()
+        return self._with(self.process.for_guidance(), patchwork)
+
+    def hiding(self, mask: Mask) -> TrainedModel:
+        return self if self.patchwork is None else self._with(patchwork=self.patchwork.hiding(mask))
+
+    def with_small_patches(self) -> TrainedModel:
+        return self if self.patchwork is None else self._with(patchwork=self.patchwork.with_small_patches())
+
+    def work(self, level: Level, t: float) -> float:
+        if self.patchwork is None or level.part == _NETWORK:
+            return _NETWORK_WORK * super().work(level, t)
+        return self.patchwork.work(level, t)
+
+    def origins(self, x0: Float[Tensor, "c h w"], denoiser: Denoiser, row: int) -> Int[Tensor, "h w 2"]:
+        if self.patchwork is None:
+            return super().origins(x0, denoiser, row)
+        parts = cast(Parts, denoiser).parts
+        return self.patchwork.origins(x0, cast(PatchDenoiser, parts[_PATCHES]), row)
+
     def alpha(self, x0: Float[Tensor, "c h w"], denoiser: Denoiser, row: int) -> Float[Tensor, "1 h w"] | None:
-        """The network draws transparency as one more channel."""
+        """The network draws transparency as one more channel, and so do the patches of its source."""
         colours = self.picture.pixels.shape[0]
         return ((x0[colours:] + 1) / 2).clamp(0, 1) if len(x0) > colours else None
 
@@ -128,9 +186,14 @@ class TrainedModel(ModelHubMixin, Model, library_name="unica", tags=["unica", "s
 
     def save(self, path: str | os.PathLike[str], source: bool = True) -> None:
         """Write one file with everything that drawing needs. Without `source`, it leaves out the picture's pixels."""
+        if self.process.needs_source and not source:
+            raise UnicaError(f"the {self.engine} engine draws with patches of its picture: it must be kept in the model")
+        write_model(Path(path), replace(self.stored(), has_source=source and self.has_source))
+
+    def stored(self) -> StoredModel:
+        """What a file holds of this model."""
         process, weights = process_to_json(self.process), self.network.state_dict()
-        stored = StoredModel(process, weights, self.picture, self.training, source and self.has_source)
-        write_model(Path(path), stored)
+        return StoredModel(process, weights, self.picture, self.training, self.has_source)
 
     def _save_pretrained(self, save_directory: Path) -> None:
         self.save(save_directory / HUB_FILE)
@@ -171,6 +234,8 @@ def read_trained(
         network.load_state_dict(stored.weights)
     except RuntimeError:
         raise Damaged("its weights are not those of the network that it names") from None
+    if knobs.get("detail") == "patches" and not stored.has_source:
+        raise UnicaError("this model was saved without its source: there are no patches to draw detail with")
     process = process.tuned(**knobs)
     return TrainedModel(process, network, stored.picture, stored.training, device, dtype, stored.has_source)
 
@@ -178,6 +243,8 @@ def read_trained(
 @dataclass(frozen=True, kw_only=True)
 class TrainedModelConfig(TrainingConfig):
     """A training that makes a `TrainedModel`."""
+
+    detail: Detail = "network"  # what draws detail, unless the user wants it otherwise
 
     def model(
         self,
@@ -197,26 +264,28 @@ class NetworkDenoiser:
 
     model: TrainedModel
 
-    @property
-    def schedule(self) -> Schedule:
-        return self.model.process.schedule
-
     def __call__(self, x_t: Float[Tensor, "b c h w"], t: float, level: Level, blend: Blend) -> Prediction:
-        mean = mean_of(x_t, self._eps(x_t, t, level), t, self.schedule)
-        return Prediction(blend.unmix(mean, t), eps_of(x_t, mean.clamp(-1, 1), t, self.schedule))
+        mean = mean_of(x_t, self._eps(x_t, t, level), t, level.schedule)
+        return Prediction(blend.unmix(mean, t), eps_of(x_t, mean.clamp(-1, 1), t, level.schedule))
 
     def _eps(self, x: Float[Tensor, "b c h w"], t: float, level: Level) -> Float[Tensor, "b c h w"]:
         """The network's estimate, on a canvas of any size."""
         model = self.model
         half = model.dtype != torch.float32
 
+        network, channels = model.process.network, x.shape[1]
+
         def eps(x: Tensor) -> Tensor:
             times = _times(torch.full((len(x),), int(t)))
+            x, order = x[:, :channels], (x[:, channels:] if network.ordered else None)
             with torch.autocast(x.device.type, model.dtype, enabled=half):
                 x = x.contiguous(memory_format=torch.channels_last)
-                return model.process.eps(model.network, x, times, level.index).float().contiguous()
+                return model.process.eps(model.network, x, times, level.index, order).float().contiguous()
 
-        network = model.process.network
+        if network.ordered:  # windows see a part of the rows, so each row is told where it lies
+            strength = 0.0 if "y" in level.wrap else model.process.order
+            told = order_channels(torch.full((len(x), 1, 1, 1), strength), (x.shape[-2], x.shape[-1]))
+            x = torch.cat([x, told.to(x)], 1)
         margin = network.receptive_field // 2
         return windowed(eps, x, margin, level.wrap, grid=network.grid, feather=margin // 2 if network.norm else 0)
 

@@ -24,7 +24,7 @@ def windowed(
     largest: int = LARGEST,
     grid: int = 4,
     feather: int = 0,
-) -> Float[Tensor, "b c h w"]:
+) -> Float[Tensor, "b k h w"]:
     """local(x), where each output pixel depends on the input up to `margin` pixels away.
 
     Windows begin at multiples of `grid`, so that a network that folds pixels folds them as in the whole picture. A
@@ -40,18 +40,21 @@ def windowed(
 
 def _windows(
     local: Callable[[Tensor], Tensor], x: Float[Tensor, "b c h w"], margin: int, largest: int, grid: int, feather: int
-) -> Float[Tensor, "b c h w"]:
+) -> Float[Tensor, "b k h w"]:
     batch, _, height, width = x.shape
     if batch * height * width <= largest:
         return local(x)
     side = max(int((largest / batch) ** 0.5) - 2 * margin, 2 * feather, grid) // grid * grid
-    out = torch.zeros_like(x)
+    out: Tensor | None = None  # `local` decides how many channels there are
     for top in range(0, height, side):
         for left in range(0, width, side):
             rows = slice(max(top - margin, 0), min(top + side + margin, height))
             columns = slice(max(left - margin, 0), min(left + side + margin, width))
             down, across = _share(rows, top, side, height, feather), _share(columns, left, side, width, feather)
-            out[..., rows, columns] += local(x[..., rows, columns]) * (down[:, None] * across).to(x)
+            part = local(x[..., rows, columns])
+            out = part.new_zeros(*part.shape[:2], height, width) if out is None else out
+            out[..., rows, columns] += part * (down[:, None] * across).to(part)
+    assert out is not None, "a canvas has a window"
     return out
 
 

@@ -5,6 +5,7 @@ No other file uses transformers, which is the extra `text` and takes seconds to 
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
@@ -32,12 +33,12 @@ _FILES = (  # a model's folder has at least one file of each row
 )
 _OPTIONAL = ("preprocessor_config.json", "processor_config.json")
 
-GENERAL = (  # from Text2LIVE
+SHARP = (  # templates of prompts, from Text2LIVE
     *("photo of {}.", "high quality photo of {}.", "a photo of {}.", "the photo of {}."),
     *("image of {}.", "an image of {}.", "high quality image of {}.", "a high quality image of {}."),
     *("the {}.", "a {}.", "{}.", "{}", "{}!", "{}..."),
 )
-REGION = (  # SinDDM's supplement, E.2: these name blur, because a small region is enlarged for CLIP
+BLURRY = (  # SinDDM's supplement, E.2: for small pictures and regions, which become blurry when enlarged for CLIP
     *("photo of {}.", "low quality photo of {}.", "low resolution photo of {}.", "low-res photo of {}."),
     *("blurry photo of {}.", "pixelated photo of {}.", "a photo of {}.", "the photo of {}."),
     *("image of {}.", "an image of {}.", "low quality image of {}.", "a low quality image of {}."),
@@ -58,16 +59,27 @@ class Clip:
 
     @property
     def side(self) -> int:
+        """Of the square pictures that the network was trained on."""
         return self.network.config.vision_config.image_size
+
+    @property
+    def patch(self) -> int:
+        """The side of the squares that a picture is cut into."""
+        return self.network.config.vision_config.patch_size
 
     @property
     def limit(self) -> int:
         """The most tokens of a text, counting the two that begin and end it."""
         return self.network.config.text_config.max_position_embeddings
 
-    def see(self, pictures: Float[Tensor, "b 3 side side"]) -> Float[Tensor, "b d"]:
-        """The vectors of pictures in [0, 1] that are side x side."""
-        return _unit(self.network.get_image_features(pixel_values=(pictures - self.mean) / self.std))
+    def see(self, pictures: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+        """The vectors of pictures in [0, 1], at least one patch high and wide.
+
+        The network's position embeddings are interpolated to the picture's proportions. It sees whole patches only:
+        what is left over at the right and at the bottom is not seen.
+        """
+        pixels = (pictures - self.mean) / self.std
+        return _unit(self.network.get_image_features(pixel_values=pixels, interpolate_pos_encoding=True))
 
     @torch.no_grad()
     def read(self, texts: Sequence[str]) -> Float[Tensor, "b d"]:
@@ -78,16 +90,17 @@ class Clip:
     def score(
         self,
         prompts: Sequence[Prompt],
-        templates: Sequence[str] = GENERAL,
+        templates: Sequence[str] = SHARP,
         views: int = 16,
         seeds: Sequence[int] = (0,),
         together: int = 64,
     ) -> Score:
-        """The cosine of picture and text, averaged over views and templates.
+        """The cosine of picture and text, averaged over views and over a random part of the templates.
 
-        Up to a constant this is SinDDM's negative loss (§3.3). Several prompts are averaged with weights w / sum |w|.
-        Every call draws new views of each picture, by that picture's seed: make a fresh score for each run. For the
-        gradient at most `together` views are in memory; if there are more, all are computed twice.
+        Up to a constant this is SinDDM's negative loss (§3.3) in the authors' code. Several prompts are averaged with
+        weights w / sum |w|. Every call draws new views and templates for each picture, by that picture's seed: make a
+        fresh score for each run. For the gradient at most `together` views are in the network at once; if there are
+        more, the network runs on all of them twice.
         """
         total = sum(abs(prompt.weight) for prompt in prompts)
         if not prompts:
@@ -95,21 +108,22 @@ class Clip:
         if total == 0:
             raise UnicaError("all prompts have the weight 0: give at least one of them another weight")
         # Cosines are products of unit vectors, so texts can be averaged before the product.
-        aim = torch.stack([prompt.weight / total * self._embed(prompt, templates) for prompt in prompts]).sum(0)
+        texts = torch.stack([prompt.weight / total * self._embed(prompt, templates) for prompt in prompts]).sum(0)
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
         def score(pictures: Float[Tensor, "b c h w"]) -> Float[Tensor, " b"]:
-            parts = views_of(pictures, views, self.side, generators).split(together)
+            aims = torch.stack([texts[_drawn(len(texts), random)].mean(0) for random in generators])
+            parts = views_of(pictures, views, self.side, generators, self.patch).split(together)
             if len(parts) == 1:
                 seen = self.see(parts[0])
             else:
                 seen = torch.cat([checkpoint(self.see, part, use_reentrant=False) for part in parts])
-            return (seen @ aim).unflatten(0, (-1, views)).mean(1)
+            return torch.einsum("bvd,bd->bv", seen.unflatten(0, (-1, views)), aims).mean(1)
 
         return score
 
-    def _embed(self, prompt: Prompt, templates: Sequence[str]) -> Float[Tensor, " d"]:
-        """The mean vector of a prompt over the templates."""
+    def _embed(self, prompt: Prompt, templates: Sequence[str]) -> Float[Tensor, "templates d"]:
+        """The vectors of a prompt in each template."""
         texts = [template.format(prompt.text) for template in templates]
         longest = max(len(ids) for ids in self.tokenizer(texts, verbose=False)["input_ids"])
         if longest > self.limit:
@@ -117,7 +131,7 @@ class Clip:
                 f'"{short(prompt.text)}" has up to {longest} tokens with the templates around it, and this CLIP model'
                 f" reads at most {self.limit}: use fewer words"
             )
-        return self.read(texts).mean(0)
+        return self.read(texts)
 
 
 def load(name: str = DEFAULT_CLIP, device: torch.device | str = "cpu") -> Clip:
@@ -161,6 +175,11 @@ def _classes() -> tuple[Any, Any, Any, Any]:
             f"text guidance needs transformers, which cannot be imported ({type(error).__name__}: {reason(error)}):"
             " pip install 'unica[text]'"
         ) from None
+    if "interpolate_pos_encoding" not in inspect.signature(CLIPModel.get_image_features).parameters:
+        raise UnicaError(
+            "text guidance shows CLIP pictures that are not square, which this version of transformers cannot:"
+            " pip install 'transformers>=4.46'"
+        )
     return AutoConfig, CLIPModel, AutoTokenizer, ImageProcessingMixin
 
 
@@ -190,6 +209,12 @@ def _quiet() -> Iterator[None]:
 
 def _remedy(name: str = DEFAULT_CLIP) -> str:
     return f"download it on a machine that can (hf download {name} --local-dir DIR) and pass the folder (--clip DIR)"
+
+
+def _drawn(count: int, random: torch.Generator) -> Int[Tensor, " n"]:
+    """A random number of indices below `count`, at least one and at most `count`; some may come twice."""
+    number = int(torch.randint(1, count + 1, (), generator=random))
+    return torch.randint(count, (number,), generator=random)
 
 
 def _unit(features: Any) -> Float[Tensor, "b d"]:

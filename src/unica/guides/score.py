@@ -15,7 +15,7 @@ from torch import Tensor
 from unica.diffusion import Denoiser, Level, Prediction
 from unica.errors import UnicaError
 from unica.guides.reference import low_pass
-from unica.schedule import Blend, Schedule
+from unica.schedule import Blend
 
 Image = Float[Tensor, "b c h w"]
 Score = Callable[[Image], Float[Tensor, " b"]]  # of pictures in [0, 1]; a higher score is better
@@ -105,10 +105,6 @@ class Steered(Scored):
         super().__init__()
         self.denoiser, self.score, self.scale, self.steps = denoiser, score, scale, steps
 
-    @property
-    def schedule(self) -> Schedule:
-        return self.denoiser.schedule
-
     def __call__(self, x_t: Image, t: float, level: Level, blend: Blend) -> Prediction:
         if (level.index, t) not in self.steps:
             return self.denoiser(x_t, t, level, blend)
@@ -118,7 +114,7 @@ class Steered(Scored):
             score = self.score(seen.x0.clamp(-1, 1) * 0.5 + 0.5)
             gradient = _checked(torch.autograd.grad(score.sum(), x_t)[0])
         self.scores.append(score.detach())
-        alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
+        alpha, sigma = level.schedule.alpha(t), level.schedule.sigma(t)
         eps = seen.eps.detach() - self.scale * sigma * gradient
         return Prediction(seen.x0.detach() + self.scale * sigma**2 / alpha * gradient, eps)
 

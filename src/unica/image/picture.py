@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -23,3 +24,9 @@ class Picture:
     def size(self) -> tuple[int, int]:
         """The current (width, height)."""
         return self.pixels.shape[2], self.pixels.shape[1]
+
+    def with_alpha_channel(self) -> Picture:
+        """The same with transparency as one more channel in [-1, 1]; hidden colours are gray."""
+        if self.alpha is None:
+            return self
+        return replace(self, pixels=torch.cat([self.pixels * (self.alpha > 0), self.alpha * 2 - 1]), alpha=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from unica.networks.folded import Folded, FoldedConfig
+from unica.networks.folded import Folded, FoldedConfig, order_channels
 from unica.networks.sinddm import SinDDM, SinDDMConfig
 from unica.networks.unet import UNet, UNetConfig, UNets, with_receptive_field
 
@@ -37,5 +37,6 @@ __all__ = [
     "UNetConfig",
     "UNets",
     "build",
+    "order_channels",
     "with_receptive_field",
 ]

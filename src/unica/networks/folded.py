@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from unica.networks.embedding import sinusoids
 
 _EMBEDDING = 64  # of time and level together
+ORDER_CHANNELS = 2
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class FoldedConfig:
     norm = False
     fold: int = 2
     channels: int = 3
+    ordered: bool = False  # whether the network is told how far down the picture it is
 
     @property
     def grid(self) -> int:
@@ -44,20 +46,27 @@ class Folded(nn.Module):
     def __init__(self, config: FoldedConfig) -> None:
         super().__init__()
         folded = config.channels * config.fold**2
+        seen = folded + ORDER_CHANNELS * config.fold**2 * config.ordered
         self.config = config
         self.embed = nn.Sequential(
             nn.Linear(_EMBEDDING, _EMBEDDING), nn.SiLU(), nn.Linear(_EMBEDDING, _EMBEDDING), nn.SiLU()
         )
-        self.first = nn.Conv2d(folded, config.width, 3, padding=1)
+        self.first = nn.Conv2d(seen, config.width, 3, padding=1)
         self.modulate = Modulation(config.width)
         self.blocks = nn.ModuleList(Residual(config.width) for _ in range(config.blocks))
         self.last = nn.Conv2d(config.width, folded, 3, padding=1)
         nn.init.zeros_(self.last.weight)
 
     def forward(
-        self, x: Float[Tensor, "b c h w"], t: Real[Tensor, "b"], s: Real[Tensor, "b"]
+        self,
+        x: Float[Tensor, "b c h w"],
+        t: Real[Tensor, "b"],
+        s: Real[Tensor, "b"],
+        order: Float[Tensor, "b 2 h w"] | None = None,
     ) -> Float[Tensor, "b c h w"]:
         height, width = x.shape[-2:]
+        if self.config.ordered:
+            x = torch.cat([x, x.new_zeros(len(x), ORDER_CHANNELS, height, width) if order is None else order], 1)
         fold = self.config.fold
         embedded = self.embed(torch.cat([sinusoids(t, _EMBEDDING // 2), sinusoids(s, _EMBEDDING // 2)], -1))
         x = F.pad(x, (0, -width % fold, 0, -height % fold), mode="replicate")
@@ -65,6 +74,23 @@ class Folded(nn.Module):
         for block in self.blocks:
             x = block(x, embedded)
         return F.pixel_shuffle(self.last(F.silu(x)), fold)[..., :height, :width]
+
+
+def order_channels(
+    strength: Float[Tensor, "b 1 1 1"],
+    size: tuple[int, int],
+    error: Float[Tensor, "b 1 1 1"] | float = 0.0,
+    span: tuple[float, float] = (0.0, 1.0),
+) -> Float[Tensor, "b 2 h w"]:
+    """What a network is told of order: the relative row, from -1 at the top to 1, and how far it can be trusted.
+
+    A strength of 0 tells nothing. In training the row has an error that is as large as the strength is small, so that
+    the network learns what each strength means. `span` is the part of the picture's rows that is seen.
+    """
+    height, width = size
+    first, last = (2 * share - 1 for share in span)
+    row = strength * (torch.linspace(first, last, height, device=strength.device).view(1, 1, -1, 1) + error)
+    return torch.cat([row, strength.expand_as(row)], 1).expand(-1, -1, -1, width)
 
 
 class Residual(nn.Module):

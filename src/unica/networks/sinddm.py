@@ -19,6 +19,7 @@ class SinDDMConfig:
     channels: int = 3
     fold = grid = 1  # pixels are not folded into channels
     norm = False
+    ordered = False
 
     @property
     def receptive_field(self) -> int:

@@ -30,6 +30,7 @@ class UNetConfig:
     fold: int = 1  # blocks of fold x fold pixels become channels first
     norm: bool = True  # without norms, an output pixel depends on its receptive field and on nothing else
     levels: int = 1  # networks; several are one for each level of a pyramid
+    ordered = False
 
     @property
     def grid(self) -> int:

@@ -3,6 +3,19 @@
 from unica.patches.denoiser import PatchDenoiser
 from unica.patches.exact import Edges, Posterior, posterior
 from unica.patches.match import match, nearest_origins
+from unica.patches.order import measure_order, row_prior
+from unica.patches.patchwork import Patchwork
 from unica.patches.settings import PatchSettings
 
-__all__ = ["Edges", "PatchDenoiser", "PatchSettings", "Posterior", "match", "nearest_origins", "posterior"]
+__all__ = [
+    "Edges",
+    "PatchDenoiser",
+    "PatchSettings",
+    "Patchwork",
+    "Posterior",
+    "match",
+    "measure_order",
+    "nearest_origins",
+    "posterior",
+    "row_prior",
+]

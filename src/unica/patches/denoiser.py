@@ -13,10 +13,11 @@ from unica.diffusion import Level, Prediction, eps_of
 from unica.image import resize
 from unica.patches.exact import posterior
 from unica.patches.match import match
+from unica.patches.order import row_prior
 from unica.patches.search import average, heal, refine, upscale
 from unica.patches.settings import PatchSettings
 from unica.pyramid import Scale
-from unica.schedule import Blend, Exploding
+from unica.schedule import Blend
 
 
 @dataclass
@@ -24,6 +25,7 @@ class _Memory:
     """What the run of one picture remembers between steps."""
 
     seed: int
+    free: bool = False  # whether the run began with pure noise: no picture says where things are
     level: int = -1
     step: int = 0
     origins: Int[Tensor, "h w 2"] | None = None
@@ -33,10 +35,9 @@ class _Memory:
 class PatchDenoiser:
     """The optimal denoiser whose receptive field is one patch of the source, with one picture for each seed.
 
-    It remembers the search from step to step: make a fresh one for each run.
+    It remembers the search from step to step: make a fresh one for each run. `relevance` is a log prior of the coarsest
+    source's pixels: where it is higher, more of the picture comes from there.
     """
-
-    schedule = Exploding()
 
     def __init__(
         self,
@@ -44,8 +45,9 @@ class PatchDenoiser:
         settings: PatchSettings,
         seeds: Sequence[int] = (0,),
         dtype: torch.dtype = torch.float32,
+        relevance: Float[Tensor, "hs ws"] | None = None,
     ):
-        self.scales, self.settings, self.dtype = scales, settings, dtype
+        self.scales, self.settings, self.dtype, self.relevance = scales, settings, dtype, relevance
         self._memories = [_Memory(seed) for seed in seeds]
 
     def __call__(self, x_t: Float[Tensor, "b c h w"], t: float, level: Level, blend: Blend) -> Prediction:
@@ -56,7 +58,7 @@ class PatchDenoiser:
                 for x, memory in zip(inputs, self._memories, strict=True)
             ]
         )
-        return Prediction(x0, eps_of(x_t, blend.mix(x0, t), t, self.schedule))
+        return Prediction(x0, eps_of(x_t, blend.mix(x0, t), t, level.schedule))
 
     @property
     def began(self) -> bool:
@@ -86,6 +88,8 @@ class PatchDenoiser:
         memory: _Memory,
     ) -> Float[Tensor, "c h w"]:  # fmt: skip
         memory.step += 1
+        if memory.step == 1:
+            memory.free = level.index == 0 and t >= self.settings.high
         exact = self.settings.is_exact(level, t) or (memory.origins is None and level.index == 0)
         x0 = self._exact(x, pixel_weight, t, level, memory) if exact else self._fast(x, t, level, memory)
         memory.level = level.index
@@ -99,13 +103,23 @@ class PatchDenoiser:
         settings, scale = self.settings, self.scales[level.index]
         patch = settings.width(level, t)
         balance = settings.balance if level.index == 0 and settings.is_exact(level, t) else 0
+        order = self._order(x, t, patch, level) if memory.free else None
+        edges = settings.edges if order is None else settings.ordered_edges
         found = posterior(
-            x, scale, t, patch, settings.edges,
+            x, scale, t, patch, edges,
             prior=memory.prior if balance else None, balance=balance, wrap=level.wrap, pixel_weight=pixel_weight,
-            dtype=self.dtype,
+            order=order, relevance=self.relevance if level.index == 0 else None, dtype=self.dtype,
         )  # fmt: skip
         memory.prior, memory.origins = found.prior, found.origins
         return self._copy(found.x0, scale.pixels, level, memory) if _is_last(t, level) else found.x0
+
+    def _order(self, x: Float[Tensor, "c h w"], t: float, patch: int, level: Level) -> Float[Tensor, "h hs"] | None:
+        """The log prior of source rows, where the rows of the canvas are a picture's from top to bottom."""
+        height, cost = self.scales[level.index].size[0], self.settings.firmness * self.settings.order**2
+        extended = level.kept is not None and x.shape[1] != height  # above or below, so that rows do not correspond
+        if cost == 0 or "y" in level.wrap or extended:
+            return None
+        return row_prior(x.shape[1], height, cost, t, patch, x.device)
 
     def _fast(self, x: Float[Tensor, "c h w"], t: float, level: Level, memory: _Memory) -> Float[Tensor, "c h w"]:
         """A step that searches near the origins found so far."""
@@ -131,7 +145,7 @@ class PatchDenoiser:
     ) -> Float[Tensor, "c h w"]:
         """The result of a level's last step: pixels copied from the source, with the seams healed."""
         origins = self._search(x, keys, level, memory, self.settings.patch)
-        return heal(origins, self.scales[level.index], self.settings.decay, wrap=level.wrap)
+        return heal(origins, self.scales[level.index], self.settings.decay, self.settings.edge, wrap=level.wrap)
 
     def _search(
         self, x: Float[Tensor, "c h w"], keys: Float[Tensor, "c hs ws"], level: Level, memory: _Memory, patch: int

@@ -13,25 +13,23 @@ from __future__ import annotations
 import math
 from typing import Literal, NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from unica.patches import kernels
+from unica.patches.pairs import Block, CompiledPairs, MatmulPairs
 from unica.pyramid import Scale
 from unica.torus import Axes, wrap_pad
 
-_BLOCK = 2**26  # weights in memory at once (256 MiB, twice)
-_SMALLEST_LOG = -80.0  # log of the smallest weight: smaller numbers are denormal, which makes arithmetic slow
+_BLOCK = 2**26  # weights in memory at once (256 MiB; twice, as matrix products)
 _RARE = 1e-6  # source patches that are used less than this get no higher prior for it
 _LARGEST_LOG = 60.0  # bound of log priors
 Backend = Literal["compiled", "matmul"]
 
 
 class Edges(NamedTuple):
-    """What it costs a patch to cross a border, for each of its pixels. These costs alone tie the layout to the frame.
+    """What it costs a patch to cross a border, for each of its pixels. These costs tie the layout to the frame.
 
     `rows`: the pixel is above or below the canvas, where the source has a pixel. `columns`: left or right of it.
     `outside`: the pixel is on the canvas, where the source has none or is transparent.
@@ -61,14 +59,19 @@ def posterior(
     balance: int = 0,
     wrap: Axes = "",
     pixel_weight: Float[Tensor, "h w"] | None = None,
+    order: Float[Tensor, "h hs"] | None = None,
+    relevance: Float[Tensor, "hs ws"] | None = None,
     backend: Backend | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Posterior:
     """The optimal estimate of a picture from its noisy version x, with patches of patch x patch pixels.
 
     - `overlap`: side of the central part of a patch that counts in the average; all of it by default, 1 is its centre.
-    - `prior`: log prior of the source's patches. `balance` rounds of Sinkhorn's iteration change it so that all get
-      equal use. On canvases of several blocks there is only one round, and its prior takes effect in the next step.
+    - `order`: log prior of source rows for each row of the canvas. Rows at minus infinity are not even compared.
+    - `relevance`: log prior of the source's patches, the same everywhere on the canvas.
+    - `prior`: a log prior as well, but one that only serves balance. `balance` rounds of Sinkhorn's iteration change it
+      so that all patches get equal use, or use in proportion to their relevance. On canvases of several blocks there is
+      only one round, and its prior takes effect in the next step.
     - `pixel_weight`: how much each pixel of x counts, 1 by default. A pixel with noise s instead of sigma has
       (sigma / s)^2.
     - `dtype`: of the matrix products, as long as the noise is larger than its rounding. Compiled loops use float32.
@@ -79,57 +82,69 @@ def posterior(
     if pixel_weight is not None:
         # Raise the outside cost too; otherwise patches prefer to leave the source.
         dtype, edges = torch.float32, edges._replace(outside=edges.outside * float(pixel_weight.max()))
-    measure = _compiled_distances if backend == "compiled" else _matmul_distances
     height, width = x.shape[1:]
     radius, reach = patch // 2, (patch if overlap is None else overlap) // 2
     visible = source.visible.to(x.dtype)
     prior = torch.zeros_like(visible) if prior is None else prior
-    log_prior, is_visible = prior.masked_fill(~source.visible, -torch.inf).flatten(), visible.flatten()
-    values = torch.cat([source.pixels * visible, visible[None]]).flatten(1).T  # the last column sums the weights
+    relevance = torch.zeros_like(visible) if relevance is None else relevance
+    order = visible.new_zeros(height, len(visible)) if order is None else order
+    wanted = _wanted_use(relevance, source.visible)
+    of_source = (prior + relevance).masked_fill(~source.visible, -torch.inf)
+    lowest, depth = _candidates(order)
     padded, signed_cost = _padded(x, pixel_weight, radius + reach, edges, wrap)
+    outside_cost = edges.outside + len(x) * sigma**2  # the edge's cost, and the expected one of the noise elsewhere
     x0, origins = torch.empty_like(x), x.new_empty(height, width, 2, dtype=torch.int32)
-    usage = torch.zeros_like(log_prior)
-    blocks = _blocks(height, width, reach, visible.numel())
+    usage, even = torch.zeros_like(visible), torch.ones_like(visible)
+    blocks = _blocks(height, width, reach, depth * visible.shape[1] if backend == "compiled" else visible.numel())
     for rows, columns in blocks:
         top, bottom = _with_halo(rows, height, reach, "y" in wrap)
         left, right = _with_halo(columns, width, reach, "x" in wrap)
         view = (slice(top + reach, bottom + reach + 2 * radius), slice(left + reach, right + reach + 2 * radius))
         inner = (slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left))
-        part = padded[:, view[0], view[1]]
-        distances = measure(part, signed_cost[view], source.pixels, visible, sigma, edges, patch, dtype)
-        weights = distances.mul_(-0.5 / sigma**2).flatten(2).add_(log_prior)
-        weights = weights.sub_(weights.amax(-1, keepdim=True)).clamp_min_(_SMALLEST_LOG).exp_().mul_(is_visible)
-        if len(blocks) == 1 and balance:
-            prior = prior + _sinkhorn(weights, inner, balance).view_as(prior)
-        weights /= weights.sum(-1, keepdim=True)
-        weights.masked_fill_(weights < math.exp(_SMALLEST_LOG / 2), 0.0)
-        if len(blocks) > 1 and balance:
-            usage += weights[inner].sum((0, 1))
-        best = weights[inner].argmax(-1)
-        origins[rows, columns] = torch.stack([best // visible.shape[1], best % visible.shape[1]], -1).int()
-        pixel_weights = _overlap_sum(weights.view(*weights.shape[:2], *visible.shape), reach, backend)[inner].flatten(2)
-        total = pixel_weights @ values
+        on_canvas = torch.arange(top, bottom, device=x.device) % height
+        block = Block(
+            padded[:, view[0], view[1]], signed_cost[view], source.pixels, visible, outside_cost,
+            order[on_canvas, :, None] + of_source, lowest[on_canvas], depth, sigma, patch, dtype,
+        )  # fmt: skip
+        pairs = CompiledPairs(block) if backend == "compiled" else MatmulPairs(block)
+        scale = even
+        if len(blocks) == 1:
+            for _ in range(balance):
+                scale = _evened(scale, pairs.use(scale, inner) / (height * width), wanted)
+            prior = prior + scale.log()
+        elif balance:
+            usage += pairs.use(scale, inner) / (height * width)
+        origins[rows, columns] = pairs.normalise(scale)[inner]
+        total = pairs.overlap_sum(reach)[inner]
         x0[:, rows, columns] = (total[..., :-1] / total[..., -1:].clamp_min(1e-12)).movedim(-1, 0)
     if len(blocks) > 1 and balance:
-        prior = prior - (usage * (usage.numel() / (height * width)) + _RARE).log().view_as(prior)
+        prior = prior + _evened(even, usage, wanted).log()
     return Posterior(x0, origins, prior.clamp(-_LARGEST_LOG, _LARGEST_LOG))
 
 
-def _sinkhorn(weights: Float[Tensor, "h w k"], inner: tuple[slice, slice], rounds: int) -> Float[Tensor, " k"]:
-    """Scale the columns of `weights`, in place, so that all get about the same total; return the log of the scales.
+def _evened(
+    scale: Float[Tensor, "hs ws"], usage: Float[Tensor, "hs ws"], wanted: Float[Tensor, "hs ws"]
+) -> Float[Tensor, "hs ws"]:
+    """The scale of source patches after a round of Sinkhorn's iteration.
 
     This is entropic optimal transport between the canvas' patches and the source's (Cuturi 2013).
     """
-    matrix = weights.flatten(0, 1)
-    own = torch.zeros(weights.shape[:2], device=weights.device)
-    own[inner] = 1
-    scale = matrix.new_ones(matrix.shape[1])
-    for _ in range(rounds):
-        row_scale = own.flatten() / (matrix @ scale).clamp_min(1e-30)
-        usage = scale * (row_scale @ matrix) * (matrix.shape[1] / own.sum())
-        scale = (scale / (usage + _RARE)).clamp(math.exp(-_LARGEST_LOG), math.exp(_LARGEST_LOG))
-    matrix *= scale
-    return scale.log()
+    scale = scale / (scale * usage * usage.numel() / wanted + _RARE)
+    return scale.clamp(math.exp(-_LARGEST_LOG), math.exp(_LARGEST_LOG))
+
+
+def _wanted_use(relevance: Float[Tensor, "hs ws"], visible: Bool[Tensor, "hs ws"]) -> Float[Tensor, "hs ws"]:
+    """How often each source patch should be used, as a multiple of the mean."""
+    shares = (relevance - relevance[visible].max()).clamp_min(-_LARGEST_LOG).exp()
+    return torch.where(visible, shares / (shares * visible).mean(), 1.0)
+
+
+def _candidates(order: Float[Tensor, "h hs"]) -> tuple[Int[Tensor, " h"], int]:
+    """The source rows that a canvas row may use: the first one, and their number, which is the same for all rows."""
+    allowed = order > -torch.inf
+    first = allowed.int().argmax(1)
+    depth = int((allowed.shape[1] - allowed.flip(1).int().argmax(1) - first).max())
+    return first.clamp_max(allowed.shape[1] - depth), depth
 
 
 def _blocks(height: int, width: int, halo: int, keys: int) -> list[tuple[slice, slice]]:
@@ -164,90 +179,3 @@ def _padded(
         else:
             padded, signed_cost = F.pad(padded, pad), F.pad(signed_cost, pad, value=cost)
     return padded, signed_cost[0]
-
-
-def _compiled_distances(
-    x: Float[Tensor, "c h w"],
-    signed_cost: Float[Tensor, "h w"],
-    y: Float[Tensor, "c hs ws"],
-    visible: Float[Tensor, "hs ws"],
-    sigma: float,
-    edges: Edges,
-    patch: int,
-    dtype: torch.dtype,
-) -> Float[Tensor, "ph pw hs ws"]:
-    """Squared distances, with costs, of all pairs of patches."""
-    radius = patch // 2
-    out = torch.empty(x.shape[1] - 2 * radius, x.shape[2] - 2 * radius, *visible.shape)
-    kernels.run(
-        kernels.window_distances,
-        np.ascontiguousarray(x.numpy()),
-        np.ascontiguousarray(signed_cost.numpy()),
-        F.pad(y, [radius] * 4).numpy(),
-        F.pad(visible, [radius] * 4).numpy(),
-        np.float32(_outside_cost(edges, x.shape[0], sigma)),
-        patch,
-        out.numpy(),
-    )
-    return out
-
-
-def _matmul_distances(
-    x: Float[Tensor, "c h w"],
-    signed_cost: Float[Tensor, "h w"],
-    y: Float[Tensor, "c hs ws"],
-    visible: Float[Tensor, "hs ws"],
-    sigma: float,
-    edges: Edges,
-    patch: int,
-    dtype: torch.dtype,
-) -> Float[Tensor, "ph pw hs ws"]:
-    """The same as one product of unfolded patches.
-
-    With weight w and visibility v, a pair of pixels costs w v |x|^2 - 2 w v x y + w v |y|^2, plus the costs of borders.
-    """
-    radius = patch // 2
-    weight = -signed_cost.clamp_max(0)
-    y, visible = F.pad(y, [radius] * 4), F.pad(visible, [radius] * 4)
-    outside = _outside_cost(edges, x.shape[0], sigma)
-    off_canvas = signed_cost.clamp_min(0)
-    queries = torch.cat(
-        [(weight * x.square().sum(0) + off_canvas)[None], -2 * weight * x, weight[None], (weight > 0)[None]]
-    )
-    keys = torch.cat([visible[None], visible * y, (visible * y.square().sum(0))[None], (outside * (1 - visible))[None]])
-    dtype = dtype if sigma >= 0.5 else torch.float32  # rounding must stay below the noise
-    rows = F.unfold(queries[None], patch)[0].T.to(dtype)
-    columns = F.unfold(keys[None], patch)[0].to(dtype)
-    shape = (x.shape[1] - 2 * radius, x.shape[2] - 2 * radius, y.shape[1] - 2 * radius, y.shape[2] - 2 * radius)
-    return (rows @ columns).float().clamp_min(0).view(shape)
-
-
-def _outside_cost(edges: Edges, channels: int, sigma: float) -> float:
-    """The cost of a canvas pixel without a source pixel: the edge's, and the expected cost of the noise elsewhere."""
-    return edges.outside + channels * sigma**2
-
-
-def _overlap_sum(weights: Float[Tensor, "h w hs ws"], reach: int, backend: Backend) -> Float[Tensor, "h w hs ws"]:
-    """The weight of each source pixel for each pixel: the sum over all patches that overlap there."""
-    if reach == 0:
-        return weights
-    if backend == "compiled":
-        out = torch.empty_like(weights)
-        kernels.run(kernels.overlap_sum, weights.numpy(), reach, out.numpy())
-        return out
-    for canvas_axis, source_axis in ((0, 2), (1, 3)):  # a box is separable: first rows, then columns
-        out = torch.zeros_like(weights)
-        for shift in range(-reach, reach + 1):
-            to: list[slice] = [slice(None)] * 4
-            of: list[slice] = [slice(None)] * 4
-            for axis in (canvas_axis, source_axis):
-                to[axis] = _inner(-shift, weights.shape[axis])
-                of[axis] = _inner(shift, weights.shape[axis])
-            out[tuple(to)] += weights[tuple(of)]
-        weights = out
-    return weights
-
-
-def _inner(shift: int, length: int) -> slice:
-    """The part of 0 .. length - 1 that stays in range after a shift by -shift."""
-    return slice(max(shift, 0), max(length + min(shift, 0), 0))

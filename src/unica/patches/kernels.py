@@ -6,6 +6,7 @@ result depends on the number of threads. Kernels release the interpreter lock. T
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -40,98 +41,232 @@ def run(kernel: Callable[..., None], *arguments: Any) -> None:
 
 @numba.njit(**_OPTIONS)
 @no_type_check
-def window_distances(x, signed_cost, y, inside, outside_cost, size, out, first, stride):
-    """out[i, j, k, l] = distance of the size x size window of x at (i, j) from that of y at (k, l).
+def window_distances(x, signed_cost, y, inside, outside_cost, size, lowest, out, first, stride):
+    """out[i, k, j, l] = distance of the size x size window of x at (i, j) from that of y at (lowest[i] + k, l).
 
     Where signed_cost < 0 the pixel of x is on the canvas and its weight is -signed_cost: a pair of pixels costs
     weight * |x - y|^2, or `outside_cost` where y is not `inside`. Where signed_cost >= 0 the pixel of x is off the
-    canvas: the pair costs signed_cost if y is inside, and nothing otherwise. Windows along a diagonal (constant k - i
-    and l - j) overlap, so their sums are updated and never recomputed: the time does not depend on the size.
+    canvas: the pair costs signed_cost if y is inside, and nothing otherwise. Windows along a diagonal (the same offset
+    between x and y) overlap, so their sums are updated and never recomputed: the time does not depend on the size.
     """
-    channels, rows, columns = x.shape
-    rows_y, columns_y = inside.shape
-    height = rows - size + 1
-    height_y, width_y = rows_y - size + 1, columns_y - size + 1
-    strip = np.empty((columns, columns_y), np.float32)  # sums over `size` rows of every pair of columns
-    window = np.empty((2, width_y), np.float32)
+    columns, columns_y = x.shape[2], inside.shape[1]
+    height, depth = out.shape[0], out.shape[1]
+    height_y = inside.shape[0] - size + 1
+    pairs = np.zeros((size, columns, columns_y), np.float32)  # costs of all pairs of pixels, of the latest rows
+    strip = np.empty((columns, columns_y), np.float32)  # their sum over `size` rows
+    diagonal = np.zeros((columns + 1, columns_y + 1), np.float32)
+    fresh = np.empty(columns_y, np.float32)
     for shift in range(first - height + 1, height_y, stride):
+        top, bottom = _rows_on_diagonal(shift, lowest, depth)
+        if top >= bottom:
+            continue
         strip[:] = 0
-        top = max(0, -shift)
-        bottom = min(height, height_y - shift)
         for row in range(top, bottom + size - 1):
-            for leaving in range(2):
-                a = row - size * leaving
-                if a < top:
-                    continue
-                sign = np.float32(1 - 2 * leaving)
-                b = a + shift
-                for j in range(columns):
-                    cost = sign * signed_cost[a, j]
-                    if signed_cost[a, j] >= 0:
-                        for l in range(columns_y):
-                            strip[j, l] += cost * inside[b, l]
-                        continue
-                    for c in range(channels):
-                        value = x[c, a, j]
-                        for l in range(columns_y):
-                            difference = value - y[c, b, l]
-                            strip[j, l] -= cost * inside[b, l] * (difference * difference)
-                    for l in range(columns_y):
-                        strip[j, l] += sign * outside_cost * (np.float32(1) - inside[b, l])
+            old = pairs[row % size]
+            leaves = np.float32(row >= top + size)
+            for j in range(columns):
+                _pixel_costs(x, signed_cost, y, inside, outside_cost, row, j, row + shift, fresh)
+                for l in range(columns_y):
+                    strip[j, l] += fresh[l] - leaves * old[j, l]
+                    old[j, l] = fresh[l]
             i = row - size + 1
-            if i >= top:
-                _diagonal_sums(strip, size, window, out, i, i + shift)
+            k = i + shift - lowest[i] if i >= top else -1
+            if k >= 0 and k < depth:
+                _sum_diagonals(strip, diagonal)
+                for j in range(out.shape[2]):
+                    for l in range(out.shape[3]):
+                        out[i, k, j, l] = diagonal[j + size, l + size] - diagonal[j, l]
 
 
 @numba.njit(**_OPTIONS)
 @no_type_check
-def overlap_sum(weights, radius, out, first, stride):
-    """out[i, j, k, l] = sum of weights[i + a, j + b, k + a, l + b] over |a|, |b| <= radius.
+def _rows_on_diagonal(shift, lowest, depth):
+    """First and last + 1 of the rows i whose candidates, lowest[i] ... lowest[i] + depth - 1, include i + shift."""
+    top, bottom = len(lowest), 0
+    for i in range(len(lowest)):
+        if i + shift >= lowest[i] and i + shift < lowest[i] + depth:
+            top, bottom = min(top, i), i + 1
+    return top, bottom
 
-    The weight of a patch holds for every pixel in it. This sums them over the patches that overlap a pixel.
+
+@numba.njit(**_OPTIONS)
+@no_type_check
+def _pixel_costs(x, signed_cost, y, inside, outside_cost, a, j, b, out):
+    """out[l] = cost of the pixel of x at (a, j) and that of y at (b, l)."""
+    cost = signed_cost[a, j]
+    if cost >= 0:
+        for l in range(len(out)):
+            out[l] = cost * inside[b, l]
+        return
+    out[:] = 0
+    for c in range(x.shape[0]):
+        value = x[c, a, j]
+        for l in range(len(out)):
+            difference = value - y[c, b, l]
+            out[l] += difference * difference
+    for l in range(len(out)):
+        out[l] = outside_cost - inside[b, l] * (cost * out[l] + outside_cost)
+
+
+@numba.njit(**_OPTIONS)
+@no_type_check
+def _sum_diagonals(strip, out):
+    """out[j + 1, l + 1] = strip[j, l] + strip[j - 1, l - 1] + ..., where row 0 and column 0 of out are zero."""
+    for j in range(strip.shape[0]):
+        for l in range(strip.shape[1]):
+            out[j + 1, l + 1] = out[j, l] + strip[j, l]
+
+
+_LOG2_E = np.float32(1 / math.log(2))
+_POWERS = tuple(np.float32(a) for a in (1, 0.693146929, 0.240230502, 0.0554804263, 0.00968458, 0.00123878, 0.000218775))
+
+
+@numba.njit(inline="always")
+@no_type_check
+def _power_of_two(f):
+    """2^f for f in [0, 1), by a polynomial. Its relative error is 1e-7."""
+    a, b, c, d, e, g, h = _POWERS
+    return a + f * (b + f * (c + f * (d + f * (e + f * (g + f * h)))))
+
+
+@numba.njit(**_OPTIONS)
+@no_type_check
+def soften(weights, factor, log_prior, lowest, smallest_log, first, stride):
+    """weights[i, :, j, :] = exp(factor * weights + log_prior - their maximum), or 0 where that is too small."""
+    height, depth, width, width_y = weights.shape
+    bits = np.empty(width_y, np.int32)
+    power = bits.view(np.float32)
+    top = np.empty((width, width_y), np.float32)
+    for i in range(first, height, stride):
+        top[:] = -np.inf
+        for k in range(depth):
+            prior = log_prior[i, lowest[i] + k]
+            for j in range(width):
+                for l in range(width_y):
+                    value = factor * weights[i, k, j, l] + prior[l]
+                    weights[i, k, j, l] = value
+                    top[j, l] = value if value > top[j, l] else top[j, l]
+        for j in range(width):
+            top[j, 0] = top[j].max()
+        for k in range(depth):
+            for j in range(width):
+                row, highest = weights[i, k, j], top[j, 0]
+                for l in range(width_y):
+                    value = row[l] - highest
+                    exponent = _LOG2_E * (value if value > smallest_log else smallest_log)
+                    whole = np.floor(exponent)
+                    bits[l] = (np.int32(whole) + 127) << 23  # 2^whole, as a float32
+                    row[l] = _power_of_two(exponent - whole) if value > smallest_log else np.float32(0)
+                for l in range(width_y):
+                    row[l] *= power[l]
+
+
+@numba.njit(**_OPTIONS)
+@no_type_check
+def count_use(weights, scale, lowest, rows, columns, usage, first, stride):
+    """usage[i, k, l] = sum over j of weights[i, k, j, l], of weights that are scaled so that those of (i, j) sum to 1.
+
+    That is without the factor scale[k, l], which all have in common.
     """
-    height, width, height_y, width_y = weights.shape
-    strip = np.empty((width + 2 * radius, width_y + 2 * radius), np.float32)
-    window = np.empty((2, width_y), np.float32)
-    for shift in range(first - height + 1, height_y, stride):
-        strip[:] = 0
-        top = max(0, -shift)
-        bottom = min(height, height_y - shift)
-        for i in range(top - radius, bottom):
-            for leaving in range(2):
-                a = i + radius - leaving * (2 * radius + 1)
-                if a < top or a >= bottom:
+    depth, width_y = weights.shape[1], weights.shape[3]
+    total = np.empty(weights.shape[2], np.float32)
+    for i in range(rows[0] + first, rows[1], stride):
+        total[:] = 0
+        for k in range(depth):
+            by = scale[lowest[i] + k]
+            for j in range(columns[0], columns[1]):
+                part = np.float32(0)
+                for l in range(width_y):
+                    part += weights[i, k, j, l] * by[l]
+                total[j] += part
+        for j in range(columns[0], columns[1]):
+            total[j] = np.float32(1) / max(total[j], np.float32(1e-30))
+        for k in range(depth):
+            use = usage[i, lowest[i] + k]
+            for j in range(columns[0], columns[1]):
+                for l in range(width_y):
+                    use[l] += weights[i, k, j, l] * total[j]
+
+
+@numba.njit(**_OPTIONS)
+@no_type_check
+def normalise(weights, scale, lowest, smallest, best, first, stride):
+    """Scale the weights of each pair (k, l), then make those of each (i, j) sum to 1 and drop small ones.
+
+    best[i, j] is the (k, l) of the largest weight.
+    """
+    height, depth, width, width_y = weights.shape
+    total = np.empty(width, np.float32)
+    top = np.empty((width, width_y), np.float32)
+    at = np.empty((width, width_y), np.int32)
+    for i in range(first, height, stride):
+        total[:] = 0
+        top[:] = -1
+        for k in range(depth):
+            by = scale[lowest[i] + k]
+            for j in range(width):
+                part = np.float32(0)
+                for l in range(width_y):
+                    value = weights[i, k, j, l] * by[l]
+                    weights[i, k, j, l] = value
+                    part += value
+                    larger = value > top[j, l]
+                    top[j, l] = value if larger else top[j, l]
+                    at[j, l] = k if larger else at[j, l]
+                total[j] += part
+        for j in range(width):
+            l = np.argmax(top[j])
+            best[i, j, 0], best[i, j, 1] = lowest[i] + at[j, l], l
+            total[j] = np.float32(1) / total[j]
+        for k in range(depth):
+            for j in range(width):
+                for l in range(width_y):
+                    value = weights[i, k, j, l] * total[j]
+                    weights[i, k, j, l] = value if value >= smallest else np.float32(0)
+
+
+@numba.njit(**_OPTIONS)
+@no_type_check
+def overlap_sum(weights, lowest, radius, values, out, first, stride):
+    """Sums over the patches that overlap a pixel, each with its own piece of the source.
+
+    out[n, i, j] = sum over (k, l) and |a|, |b| <= radius of weights[i + a, k + a, j + b, l + b] * values[:, k, l],
+    where k counts from row 0 of the source. Part n of `out` has the diagonals k - i = n modulo the number of parts.
+    """
+    height, depth, width, width_y = weights.shape
+    channels, height_y = values.shape[0], values.shape[1]
+    parts, size = out.shape[0], 2 * radius + 1
+    strip = np.zeros((width + 2 * radius, width_y + 2 * radius), np.float32)
+    diagonal = np.zeros((width + 2 * radius + 1, width_y + 2 * radius + 1), np.float32)
+    window = np.empty(width_y, np.float32)
+    for part in range(first, parts, stride):
+        for shift in range(part - height + 1, height_y, parts):
+            top, bottom = _rows_on_diagonal(shift, lowest, depth)
+            if top >= bottom:
+                continue
+            begin, end = max(top - radius, -shift, 0), min(bottom + radius, height, height_y - shift)
+            strip[:] = 0
+            for i in range(begin - radius, end):
+                for leaving in range(2):
+                    a = i + radius - leaving * size
+                    k = a + shift - lowest[a] if a >= top and a < bottom else -1
+                    if k < 0 or k >= depth:
+                        continue
+                    sign = np.float32(1 - 2 * leaving)
+                    for j in range(width):
+                        for l in range(width_y):
+                            strip[j + radius, l + radius] += sign * weights[a, k, j, l]
+                if i < begin:
                     continue
-                sign = np.float32(1 - 2 * leaving)
+                _sum_diagonals(strip, diagonal)
                 for j in range(width):
                     for l in range(width_y):
-                        strip[j + radius, l + radius] += sign * weights[a, j, a + shift, l]
-            if i >= top:
-                _diagonal_sums(strip, 2 * radius + 1, window, out, i, i + shift)
-
-
-@numba.njit(**_OPTIONS)
-@no_type_check
-def _diagonal_sums(strip, size, window, out, i, k):
-    """out[i, j, k, l] = sum of strip[j + a, l + a] over a < size, of terms that are not negative."""
-    width, width_y = out.shape[1], out.shape[3]
-    for j in range(width):
-        new, old = j & 1, 1 - (j & 1)
-        if j == 0:
-            for l in range(width_y):
-                total = np.float32(0)
-                for a in range(size):
-                    total += strip[a, l + a]
-                window[new, l] = total
-        else:
-            total = np.float32(0)
-            for a in range(size):
-                total += strip[j + a, a]
-            window[new, 0] = total
-            for l in range(1, width_y):
-                window[new, l] = window[old, l - 1] + strip[j + size - 1, l + size - 1] - strip[j - 1, l - 1]
-        for l in range(width_y):
-            out[i, j, k, l] = max(window[new, l], np.float32(0))
+                        window[l] = diagonal[j + size, l + size] - diagonal[j, l]
+                    for c in range(channels):
+                        total = np.float32(0)
+                        for l in range(width_y):
+                            total += window[l] * values[c, i + shift, l]
+                        out[part, i, j, c] += total
 
 
 @numba.njit(inline="always")

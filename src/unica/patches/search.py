@@ -179,12 +179,15 @@ def average_by_gathering(origins: Origins, source: Scale, window: Float[Tensor, 
     return total[:-1] / total[-1:]
 
 
-def heal(origins: Origins, source: Scale, decay: float = 0.1, steps: int = 24, wrap: Axes = "") -> Image:
+def heal(
+    origins: Origins, source: Scale, decay: float = 0.1, edge: float = 0.3, steps: int = 24, wrap: Axes = ""
+) -> Image:
     """The picture c that `gather` makes, with its seams smoothed by a screened Poisson equation.
 
     It minimises  decay |x - c|^2 + |grad x - g|^2,  where g is the source's gradient at the origins (at a seam, the
     mean of both sides). Where a patch continues, nothing changes, so textures stay exact copies. The jump at a seam is
-    spread over about 1 / sqrt(decay) pixels.
+    spread over about 1 / sqrt(decay) pixels. A jump larger than `edge` is mostly left as it is: between a roof and the
+    sky it would become a glow.
     """
     pixels = source.pixels
     rows, columns = origins[..., 0], origins[..., 1]
@@ -197,6 +200,7 @@ def heal(origins: Origins, source: Scale, decay: float = 0.1, steps: int = 24, w
         # The wanted x(p + 1) - x(p) is the mean of two: in the source at the origin of p, and at that of p + 1.
         wanted = 0.5 * (gather(ahead, pixels) - here + (here - gather(behind, pixels)).roll(-1, axis))
         excess = wanted - (here.roll(-1, axis) - here)
+        excess /= 1 + (excess.norm(dim=0) / edge) ** 2
         if name not in wrap:
             excess.select(axis, -1).zero_()
         divergence += excess.roll(1, axis) - excess

@@ -9,7 +9,7 @@ from functools import partial
 from unica.diffusion import Level, ddim, ddpm
 from unica.patches.exact import Edges
 from unica.pyramid import Size
-from unica.schedule import no_blur
+from unica.schedule import Exploding, no_blur
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class PatchSettings:
     widest: int = 19  # patch size of the first step
     narrowest: int = 9  # patch size of the last step
     edges: Edges = field(default=Edges(rows=3.0, columns=0.0, outside=20.0))
+    order: float = 0.0  # how firmly patches stay at their height in the picture, from 0 to 1
+    firmness: float = 1.5  # cost of the firmest order: of a pixel that is off by the whole height of the picture
     balance: int = 4  # Sinkhorn rounds in each exact step: they even out how often source patches are used
     # Finer levels add detail by a fast search, in a few steps with hardly any noise.
     patch: int = 7
@@ -35,6 +37,7 @@ class PatchSettings:
     jitter: int = 0  # random candidates for each pixel; with them, seams have smaller errors, but there are more seams
     reach: int = 2  # pixels: how far random candidates are from the current one
     decay: float = 0.1  # healing spreads a seam over about 1 / sqrt(decay) pixels
+    edge: float = 0.3  # larger jumps at seams stay edges; healing would make them glow
     exact_until: float = 0.3  # below this sigma the coarsest level is searched as well: the layout is settled
     exact_levels: int = 1  # on so many levels, from the coarsest, a step compares all patches
     kept_sigma: float = 0.2  # sigma at which patches are compared where the canvas is already known
@@ -47,6 +50,11 @@ class PatchSettings:
     def fine_times(self) -> tuple[float, ...]:
         """Sigmas of finer levels, evenly spaced down to 0."""
         return tuple(self.start * (1 - n / self.fine_steps) for n in range(self.fine_steps + 1))
+
+    @property
+    def ordered_edges(self) -> Edges:
+        """The edges where an order holds as well: it does what the cost of crossing the first or last row is for."""
+        return self.edges._replace(rows=self.edges.rows * (1 - self.order))
 
     def width(self, level: Level, sigma: float) -> int:
         """The patch size of a step. On the coarsest level it is linear in log(sigma)."""
@@ -61,9 +69,12 @@ class PatchSettings:
 
     def levels(self, sizes: list[Size]) -> list[Level]:
         """The coarsest level takes stochastic steps. Finer levels are deterministic and remove blur, as in SinDDM."""
-        first = Level(0, sizes[0], self.coarse_times(), ddpm())
+        first = Level(0, sizes[0], self.coarse_times(), Exploding(), ddpm())
         blur = partial(_linear, self.start) if self.deblur else no_blur
-        return [first, *(Level(i, s, self.fine_times(), ddim(), blur) for i, s in enumerate(sizes[1:], start=1))]
+        return [
+            first,
+            *(Level(i, s, self.fine_times(), Exploding(), ddim(), blur) for i, s in enumerate(sizes[1:], start=1)),
+        ]
 
 
 def _linear(start: float, t: float) -> float:

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from unica.guides.score import Score, Step
     from unica.tasks.run import Frame
 
-    Scores = Callable[[Sequence[int]], Score]  # makes a fresh score for a run of these seeds
+    Scores = Callable[[Sequence[int], Run], Score]  # makes a fresh score for the pictures of these seeds
 
 _FREE_STEPS = 3  # the last ones, which make one picture of it
 _HOLD = 3.0  # pixels
 _SKIPPED = {"content": 1 / 2, "style": 2 / 3, "restyle": 2 / 3}  # of the coarsest level's steps, where it is guided
 _SEAM = 4  # pixels around a region that are drawn anew with it
 _FILL = {"content": 0.3, "style": 1.0, "restyle": 1.0, "region": 1.0}
-_ETA = {"content": 0.3, "style": 0.1, "restyle": 0.1, "region": 0.1}
+_ETA = {"content": 0.3, "style": 0.3, "restyle": 0.3, "region": 0.1}
 _MOMENTUM = {"content": 0.2, "style": 0.05, "restyle": 0.05, "region": 1.0}
 _REGION_STEPS = 100
 
@@ -74,7 +74,7 @@ def follow(
     - style: new pictures in another style; restyle: the source itself.
     - region: a part of the source, `where`; the rest stays.
     """
-    scores = Guidance(lambda seeds: score, mode, eta, fill, momentum)
+    scores = Guidance(lambda seeds, run: score, mode, eta, fill, momentum)
     return guided(model, scores, where, from_level, scale, size, count, seed)
 
 
@@ -167,10 +167,10 @@ def guided(
         run = run._replace(start=source)
 
     def steered(denoiser: "Denoiser", seeds: Sequence[int]) -> "Denoiser":
-        return Steered(denoiser, guidance.scores(seeds), scale or 0.0, planned.steps)
+        return Steered(denoiser, guidance.scores(seeds, run), scale or 0.0, planned.steps)
 
     def ascent(seeds: Sequence[int]) -> "Sequence[Guide]":
-        score = guidance.scores(seeds)
+        score = guidance.scores(seeds, run)
         return [Ascent(score, planned.steps, guidance.fill, guidance.eta, guidance.momentum, hold)]
 
     if scale is None:
@@ -202,7 +202,7 @@ def _region(
     origins = source.origins.where(new.movedim(0, -1) == 0, -1)
     for index in range(count):
         crop = source.pixels[box][None].to(model.device)
-        climbed, values = climb(guidance.scores([seed + index]), crop, planned.looks, guidance.eta)
+        climbed, values = climb(guidance.scores([seed + index], planned.run), crop, planned.looks, guidance.eta)
         pixels = source.pixels.clone()
         pixels[box] = climbed[0].cpu().where(marked[box], pixels[box])
         canvas = replace(source, pixels=pixels, new=new, origins=origins)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from unica.declare import Param, Text, Whole
-from unica.engines.base import Model
+from unica.engines.base import Model, Run
 from unica.prompts import DEFAULT_CLIP, Prompt, Prompts
 from unica.tasks.declare import NEW, CanvasSize, Count, Figures, Seed, task
 from unica.tasks.follow import (
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from unica.guides import Scored
     from unica.guides.clip import Clip
+    from unica.guides.score import Score
     from unica.tasks.follow import Scores
     from unica.tasks.run import Frame
 
@@ -50,7 +51,7 @@ def _prepare(model: Model, values: dict[str, Any], say: Callable[[str], None]) -
     say(f"reading {name}" + ("" if Path(name).is_dir() else ", which is downloaded the first time"))
     values = {**values, "clip": _loaded(name, model)}
     planned = guided_steps(model, mode, values["from_level"], values["size"], values["scale"] is not None)
-    score = _scores(model, values["prompts"], mode, values["clip"], views)([values["seed"]])
+    score = _scores(values["prompts"], mode, values["clip"], views)([values["seed"]], planned.run)
     began = time.perf_counter()
     slope(score, torch.zeros(1, 3, *planned.run.levels[-1].size, device=model.device))
     seconds = time.perf_counter() - began
@@ -117,7 +118,7 @@ def text(
 ) -> "Iterator[Frame]":
     """Draw pictures that show what a text says, by CLIP."""
     known = Prompts().check("prompts", prompts)
-    scores = _scores(model, known, mode, _loaded(clip, model), views)
+    scores = _scores(known, mode, _loaded(clip, model), views)
     return guided(model, Guidance(scores, mode, eta, fill, momentum), where, from_level, scale, size, count, seed)
 
 
@@ -127,10 +128,28 @@ def _loaded(clip: "str | Clip", model: Model) -> "Clip":
     return load(clip, model.device) if isinstance(clip, str) else clip
 
 
-def _scores(model: Model, prompts: Sequence[Prompt], mode: str, clip: "Clip", views: int) -> "Scores":
-    """Fresh scores of how well pictures fit the prompts."""
-    from unica.guides.clip import GENERAL, REGION
+def _scores(prompts: Sequence[Prompt], mode: str, clip: "Clip", views: int) -> "Scores":
+    """Fresh scores of how well pictures fit the prompts.
 
-    templates = REGION if mode == "region" else GENERAL
-    clip.score(prompts, templates, views)  # finds out now what is wrong with the prompts
-    return lambda seeds: clip.score(prompts, templates, views, seeds)
+    CLIP sees regions, and pictures of the coarsest of several levels, blurry, because they are small: their templates
+    say so. Styles are named as such.
+    """
+    from unica.guides.clip import BLURRY, SHARP
+
+    if mode in ("style", "restyle"):
+        prompts = [prompt.as_style() for prompt in prompts]
+    clip.score(prompts, BLURRY, views)  # finds out now what is wrong with the prompts
+
+    def fresh(seeds: Sequence[int], run: Run) -> "Score":
+        def fit(templates: Sequence[str]) -> "Score":
+            return clip.score(prompts, templates, views, seeds)
+
+        if mode == "region":
+            return fit(BLURRY)
+        sharp, coarsest = fit(SHARP), run.levels[0]
+        if len(run.levels) == 1:
+            return sharp
+        blurry = fit(BLURRY)
+        return lambda pictures: (blurry if pictures.shape[-2:] == coarsest.size else sharp)(pictures)
+
+    return fresh

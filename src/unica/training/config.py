@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unica.image import Picture
+from unica.image import Picture, shrink
 from unica.networks import NetworkConfig
 from unica.process import Output, Process
 from unica.pyramid import Size, pyramid
@@ -43,6 +43,7 @@ class TrainingConfig(ABC):
     clip_norm: float | None = None  # largest norm of the gradient
     warmup: int = 0  # steps in which the learning rate rises from 0
     random_resize: float = 0.0  # each side of the source is resized by a factor that differs from 1 by at most this
+    random_crop: float = 0.0  # at most this fraction of each side is cut off, so that borders tell little of the layout
     enlarge: bool = False  # whether that factor may make the source larger than it is
     checkpointing: bool = False  # compute features again in the backward pass instead of keeping them in memory
     largest_area: int = 50_000  # pixels; larger sources are shrunk
@@ -68,6 +69,10 @@ class TrainingConfig(ABC):
         dtype: torch.dtype,
     ) -> Model:
         """A model that draws with the trained network, and has a method `save(path, source)`."""
+
+    def source(self, picture: Picture, levels: list[Float[Tensor, "c _ _"]]) -> Picture:
+        """The picture that the model keeps: as large as the network sees it."""
+        return shrink(picture, (levels[-1].shape[-2], levels[-1].shape[-1]))
 
     def levels(self, picture: Picture) -> list[Float[Tensor, "c _ _"]]:
         """The source at each size. Transparency is one more channel.

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from unica.diffusion import noised, upsample
 from unica.errors import UnicaError
-from unica.image import Picture, resize, shrink
-from unica.networks import build
+from unica.image import Picture, resize
+from unica.networks import build, order_channels
 from unica.process import Times
 from unica.schedule import Blend
 from unica.training.average import Average
@@ -57,6 +57,7 @@ class Batch(NamedTuple):
     x0: Float[Tensor, "b c h w"]
     blurred: Float[Tensor, "1 c h w"] | None
     t: Times
+    order: Float[Tensor, "b 2 h w"] | None  # what an ordered network is told
 
 
 class Trainer:
@@ -78,7 +79,7 @@ class Trainer:
         self.config, self.seed = config, seed
         self.device, self.dtype, self.layout = torch.device(device), dtype, torch.channels_last
         levels = config.levels(picture)
-        self.picture = shrink(picture, (levels[-1].shape[-2], levels[-1].shape[-1]))
+        self.picture = config.source(picture, levels)
         self.pairs = pairs([level.to(self.device) for level in levels])
         self.process = config.process(levels)
         with torch.random.fork_rng(devices=[]):
@@ -140,7 +141,8 @@ class Trainer:
     def _batch(self, level: int) -> Batch:
         """Copies of a level at different times (Alg. 1, lines 2, 3 and 8)."""
         config = self.config
-        sharp, blurred = self._resized(level) if config.random_resize else self.pairs[level]
+        whole = self._resized(level) if config.random_resize else self.pairs[level]
+        (sharp, blurred), span = self._cropped(whole)
         count = self.batch_size(sharp.shape[-2] * sharp.shape[-1])
         latest = self.process.chain
         if config.visited_times and float(torch.rand((), generator=self.random)) < config.visited_times:
@@ -153,7 +155,30 @@ class Trainer:
         # are cut off at random.
         top, left = torch.randint(self.process.network.fold, (2,), generator=self.random).tolist()
         blurred = None if blurred is None else blurred[..., top:, left:]
-        return Batch(sharp[..., top:, left:].expand(count, -1, -1, -1), blurred, t.view(-1, 1, 1, 1))
+        x0 = sharp[..., top:, left:].expand(count, -1, -1, -1)
+        return Batch(x0, blurred, t.view(-1, 1, 1, 1), self._order(x0, span))
+
+    def _cropped(self, pair: Pair) -> tuple[Pair, tuple[float, float]]:
+        """A part of a level, and where its rows begin and end in the whole."""
+        most = self.config.random_crop
+        if not most:
+            return pair, (0.0, 1.0)
+        grid = self.process.network.grid
+        cuts = []
+        for side, (share, place) in zip(pair.sharp.shape[-2:], torch.rand(2, 2, generator=self.random).tolist()):
+            length = max(round(side * (1 - most * share) / grid) * grid, grid)
+            start = round((side - length) * place / grid) * grid
+            cuts.append(slice(start, start + length))
+        part = Pair(*(None if x is None else x[..., cuts[0], cuts[1]] for x in pair))
+        return part, (cuts[0].start / pair.sharp.shape[-2], min(cuts[0].stop / pair.sharp.shape[-2], 1.0))
+
+    def _order(self, x0: Float[Tensor, "b c h w"], span: tuple[float, float]) -> Float[Tensor, "b 2 h w"] | None:
+        """Where rows lie, told with every strength, so that any can be asked for in drawing."""
+        if not self.process.network.ordered:
+            return None
+        strength = torch.rand(len(x0), 1, 1, 1, generator=self.random)
+        error = 2 * (1 - strength) * torch.randn(len(x0), 1, 1, 1, generator=self.random)
+        return order_channels(strength, (x0.shape[-2], x0.shape[-1]), error, span).to(x0)
 
     def _resized(self, level: int) -> Pair:
         """A level whose sides are changed by random factors. A network that sees one size only learns it by heart."""
@@ -180,6 +205,7 @@ class Trainer:
         x0: Float[Tensor, "b c h w"],
         blurred: Float[Tensor, "1 c h w"] | None,
         t: Times,
+        order: Float[Tensor, "b 2 h w"] | None,
         eps: Float[Tensor, "b c h w"],
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """What is minimised, and the mean of |eps - estimate| (Alg. 1, lines 9 to 11)."""
@@ -187,7 +213,7 @@ class Trainer:
         mean = Blend(blurred, process.gamma(level)).mix(x0, t)
         x_t = noised(mean, eps, t, process.schedule).contiguous(memory_format=self.layout)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            error = process.eps(network, x_t, t, level).float() - eps
+            error = process.eps(network, x_t, t, level, order).float() - eps
         loss = error.abs() if self.config.loss == "l1" else (error * process.loss_weight(x0, t)).square()
         return loss.mean(), error.detach().abs().mean()
 
@@ -200,7 +226,10 @@ class Trainer:
         return rate * 0.5 ** sum(self.step >= step for step in config.halved_at)
 
     def validate(self, times: int = 10) -> tuple[float, ...]:
-        """|eps - estimate| of the averaged network for each level, with fixed noise at times spread over the chain."""
+        """|eps - estimate| of the averaged network for each level, with fixed noise at times spread over the chain.
+
+        An ordered network is told nothing of where rows lie.
+        """
         noise = torch.Generator(self.device).manual_seed(0)
         t = torch.linspace(1, self.process.chain, times).round().long().view(-1, 1, 1, 1)
         errors = []
@@ -208,7 +237,7 @@ class Trainer:
             x0 = sharp.expand(times, -1, -1, -1)
             eps = torch.randn(x0.shape, generator=noise, device=self.device)
             with torch.no_grad():
-                errors.append(self.loss(self.average.network, level, x0, blurred, t, eps)[1].item())
+                errors.append(self.loss(self.average.network, level, x0, blurred, t, None, eps)[1].item())
         return tuple(errors)
 
     def twin(self) -> Trainer:

@@ -39,5 +39,5 @@ def _kept(trainer: Trainer, side: int) -> float:
     assert sharp is not None
     t = torch.ones(1, 1, 1, 1, dtype=torch.long)
     with torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
-        _ = trainer.loss(trainer.network, level, sharp, blurred, t, torch.zeros_like(sharp))
+        _ = trainer.loss(trainer.network, level, sharp, blurred, t, None, torch.zeros_like(sharp))
     return sum(sizes.values())

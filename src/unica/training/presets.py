@@ -17,4 +17,5 @@ FAST: Mapping[str, Any] = {
     "clip_norm": 1.0,
     "warmup": 50,
     "random_resize": 0.25,
+    "detail": "patches",
 }

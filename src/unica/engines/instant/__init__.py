@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from unica.declare import Number, Odd, Param, Whole
-from unica.engines.base import Engine
+from unica.engines.base import Engine, Report
 
 if TYPE_CHECKING:
     from unica.engines.instant.model import Instant
@@ -17,6 +17,14 @@ class Knobs:
     diversity: Annotated[
         float, Param("0 gives near-copies, 0.5 new layouts of the same scene, 1 wild mixtures.", Number(0, 1))
     ] = 0.5
+    order: Annotated[
+        float | None,
+        Param(
+            "How firmly things stay at their height in the picture, sky above and ground below: 0 not at all, 1 firmly "
+            "(default: as firmly as in the source).",
+            Number(0, 1),
+        ),
+    ] = None
     patch: Annotated[int, Param("Side of the patches that make fine detail; larger ones copy more.", Odd(3, 31))] = 7
     levels: Annotated[
         int | None, Param("How many sizes the picture is seen at (default: by its size).", Whole(1, 12))
@@ -40,7 +48,9 @@ class InstantEngine(Engine):
         "animate": {"strength": 0.93, "between": 3},  # patches jump from frame to frame; dissolving hides that
     }
 
-    def open(self, image: Any, device: str = "auto", precision: str = "auto", **knobs: Any) -> "Instant":
+    def open(
+        self, image: Any, device: str = "auto", precision: str = "auto", report: Report | None = None, **knobs: Any
+    ) -> "Instant":
         from unica.engines.instant.model import open_picture
 
         return open_picture(image, Knobs(**self.check_knobs(knobs)), device, precision)

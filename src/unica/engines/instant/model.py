@@ -18,7 +18,7 @@ from unica.engines.instant import Knobs
 from unica.errors import UnicaError
 from unica.image import Picture, load
 from unica.masks import Mask, filled
-from unica.patches import Edges, PatchDenoiser, PatchSettings, match
+from unica.patches import Edges, PatchDenoiser, PatchSettings, match, measure_order
 from unica.pyramid import Scale, Size, canvas_sizes, level_sizes, pyramid
 from unica.torus import Axes
 
@@ -95,7 +95,7 @@ class Instant(Model):
         if not self.patch_settings.is_exact(level, t):
             return height * width
         rows, columns = self.scales[level.index].size
-        return height * width * rows * columns / 60
+        return height * width * rows * columns / 160
 
     def origins(self, x0: Float[Tensor, "c h w"], denoiser: Denoiser, row: int) -> Int[Tensor, "h w 2"]:
         patches = cast(PatchDenoiser, denoiser)
@@ -121,7 +121,17 @@ def open_picture(image: str | os.PathLike[str] | Any, knobs: Knobs, device: str,
     alpha = None if picture.alpha is None else picture.alpha.to(where)
     height, width = pixels.shape[-2:]
     scales = pyramid(pixels, alpha, level_sizes((height, width), settings.coarsest_area, knobs.levels))
+    settings = replace(settings, order=_order(knobs, pixels, alpha, settings.coarsest_area))
     return Instant(picture, scales, settings, start_sigma, knobs, where, dtype)
+
+
+def _order(knobs: Knobs, pixels: Float[Tensor, "c h w"], alpha: Float[Tensor, "1 h w"] | None, area: int) -> float:
+    """How firm the order of rows is. By default the source says it, and high diversity loosens it."""
+    if knobs.order is not None:
+        return knobs.order
+    height, width = pixels.shape[-2:]
+    (coarsest,) = pyramid(pixels, alpha, level_sizes((height, width), area)[:1])
+    return measure_order(coarsest) * min(2 - 2 * knobs.diversity, 1.0)
 
 
 def _patch_settings(knobs: Knobs) -> tuple[PatchSettings, float]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from unica.declare import Flag, Numbers, Param
-from unica.engines.base import Checkpoint, Engine
+from unica.engines.base import Checkpoint, DetailKnob, Engine
 from unica.errors import one_of
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Knobs:
             off="Levels take away noise only, by DDPM, and not the blur of the coarser level.",
         ),
     ] = True
+    detail: DetailKnob = None
 
 
 class SinDDMEngine(Engine):

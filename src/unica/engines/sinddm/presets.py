@@ -33,7 +33,8 @@ class SinDDMTraining(TrainedModelConfig):
 
     def process(self, levels: list[Pixels]) -> SinDDMProcess:
         network = replace(self.network, channels=len(levels[0]))
-        return make_process(network, levels, self.rule, self.output, self.blur, self.start_fraction, self.least_noise)
+        made = make_process(network, levels, self.rule, self.output, self.blur, self.start_fraction, self.least_noise)
+        return replace(made, detail=self.detail)
 
 
 def paper() -> SinDDMTraining:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from unica.diffusion import Level, ddim, ddpm
 from unica.engines.blur_rules import Pixels, Rule, blur_of, measured_blur, start_step
@@ -35,7 +35,11 @@ class SinDDMProcess(Process):
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"start_steps": ",".join(map(str, self.starts[1:])), "blend": self.blend}
+        return {
+            "start_steps": ",".join(map(str, self.starts[1:])),
+            "blend": self.blend,
+            "detail": self.detail,
+        }
 
     @property
     def details(self) -> dict[str, str]:
@@ -63,14 +67,14 @@ class SinDDMProcess(Process):
             update = ddim(bound=1.0) if blend and index else ddpm(bound=1.0)
             gamma = self.gamma(index, CEILING) if blend else no_blur
             entry = float(min(start + early, self.chain)) if index else None
-            levels.append(Level(index, size, times, update, gamma, wrap, entry))
+            levels.append(Level(index, size, times, self.schedule, update, gamma, wrap, entry))
         return levels
 
     def tuned(self, **knobs: Any) -> SinDDMProcess:
         """The process with other values of knobs. `start_steps` are those of all levels above the coarsest."""
         start_steps = knobs.pop("start_steps", None)
-        starts = self.starts if start_steps is None else (self.chain, *self._checked(start_steps))
-        return replace(self, starts=starts, **knobs)
+        starts = None if start_steps is None else (self.chain, *self._checked(start_steps))
+        return cast(SinDDMProcess, super().tuned(starts=starts, **knobs))
 
     def for_guidance(self) -> SinDDMProcess:
         """The authors' guided runs have no blend, and DDPM on all levels."""

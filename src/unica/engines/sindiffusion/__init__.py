@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from unica.declare import Choice, Number, Param, Whole
-from unica.engines.base import Checkpoint, Engine
+from unica.engines.base import Checkpoint, DetailKnob, Engine
 from unica.errors import one_of
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class Knobs:
     sampler: Annotated[
         str | None, Param("How a step is made (default: sde-dpm++); ddpm is the paper's.", Choice(*SAMPLERS))
     ] = None
+    detail: DetailKnob = None
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class SinDiffusionTraining(TrainedModelConfig):
         network = replace(self.network, channels=len(levels[0]))
         if self.multiscale:
             network = replace(network, levels=len(levels))
-        return make_process(network, levels, self.output)
+        return replace(make_process(network, levels, self.output), detail=self.detail)
 
     def with_receptive_field(self, fraction: float, picture: Picture) -> SinDiffusionTraining:
         """These settings, with the network whose receptive field is nearest to a fraction of the picture's side.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -50,15 +50,12 @@ class SinDiffusionProcess(Process):
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"steps": self.steps, "sampler": self.sampler}
-
-    def tuned(self, **knobs: Any) -> SinDiffusionProcess:
-        return replace(self, **{name: value for name, value in knobs.items() if value is not None})
+        return {"steps": self.steps, "sampler": self.sampler, "detail": self.detail}
 
     def levels(self, sizes: Sequence[Size], wrap: Axes = "") -> list[Level]:
         update = _UPDATES[self.sampler]
         return [
-            Level(index, size, self.times(start), update, wrap=wrap)
+            Level(index, size, self.times(start), self.schedule, update, wrap=wrap)
             for index, (size, start) in enumerate(zip(sizes, self.starts, strict=True))
         ]
 

@@ -1,0 +1,82 @@
+"""The hybrid engine: a small network draws what is large, and patches of the source draw what is fine."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from unica.declare import Number, Odd, Param, Whole
+from unica.engines.base import Engine, Report
+from unica.errors import one_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from unica.engines.files import StoredModel
+    from unica.engines.hybrid.presets import HybridTraining
+    from unica.engines.trained import TrainedModel
+    from unica.image import Picture
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """What a user can set when drawing."""
+
+    diversity: Annotated[
+        float | None,
+        Param(
+            "0 gives near-copies, 0.5 new layouts of the same scene, 1 what patches alone would draw (default: 0.5).",
+            Number(0, 1),
+        ),
+    ] = None
+    patch: Annotated[
+        int | None, Param("Side of the patches that make fine detail (default: 7); larger ones copy more.", Odd(3, 31))
+    ] = None
+    order: Annotated[
+        float | None,
+        Param(
+            "How firmly things stay at their height in the picture, sky above and ground below: 0 not at all, 1 firmly"
+            " (default: as firmly as in the source).",
+            Number(0, 1),
+        ),
+    ] = None
+    max_side: Annotated[
+        int | None,
+        Param("Larger pictures are shrunk to this many pixels a side before they are learned.", Whole(32, 10**6)),
+    ] = None
+
+
+class HybridEngine(Engine):
+    name = "hybrid"
+    summary = "a small network for what is large, patches for what is fine; it trains for half a minute"
+    offer = "draws layouts that bend instead of tearing; it learns a picture in half a minute, once"
+    rank = 5
+    opens_pictures = True
+    knobs = Knobs
+    presets = {"fast": "good pictures after half a minute of training"}  # noqa: RUF012
+    defaults = {  # noqa: RUF012
+        "style": {"strength": 0.4},
+        "analogy": {"strength": 0.7},
+        "harmonize": {"strength": 0.25},
+        "retarget": {"strength": 0.85},
+        "animate": {"strength": 0.6, "between": 3},  # patches jump from frame to frame; dissolving hides that
+    }
+
+    def open(
+        self, image: Any, device: str = "auto", precision: str = "auto", report: Report | None = None, **knobs: Any
+    ) -> "TrainedModel":
+        from unica.engines.hybrid.model import open_picture
+
+        return open_picture(image, device, precision, report, **self.check_knobs(knobs))
+
+    def config(self, preset: str, picture: "Picture", **knobs: Any) -> "HybridTraining":
+        from unica.engines.hybrid.presets import PRESETS
+
+        return PRESETS[one_of("preset", preset, list(self.presets))]()
+
+    def read(self, stored: "StoredModel", device: "torch.device", dtype: "torch.dtype", **knobs: Any) -> "TrainedModel":
+        from unica.engines.hybrid.process import HybridProcess
+        from unica.engines.trained import read_trained
+
+        return read_trained(stored, HybridProcess, device, dtype, **knobs)
+
+
+engine = HybridEngine()

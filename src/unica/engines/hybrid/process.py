@@ -1,0 +1,58 @@
+"""The hybrid engine's process: one small network at the size of the patches' coarsest level."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from unica.diffusion import Level, dpm
+from unica.patches import PatchSettings
+from unica.process import TAKEN_OVER, Detail, Process
+from unica.pyramid import Size
+from unica.schedule import Discrete, cosine
+from unica.torus import Axes
+
+# At the lowest diversity:
+_LEAST_NOISE = 0.1  # the time at which the source enters, as a fraction of the chain
+_LAST_TAKEN_OVER = 0.6
+
+
+@dataclass(frozen=True, kw_only=True)
+class HybridProcess(Process):
+    detail: Detail = "patches"
+    diversity: float = 0.5
+    patch: int = 7
+    order: float = 1.0  # how well the look of a patch tells its row, as measured in the source, or as the user wants it
+    steps: int = 25  # of a layout
+
+    engine = "hybrid"
+    needs_source = True
+
+    @cached_property
+    def schedule(self) -> Discrete:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return cosine(self.chain)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"diversity": self.diversity, "patch": self.patch, "order": round(self.order, 3)}
+
+    @property
+    def patch_settings(self) -> PatchSettings:
+        return PatchSettings(patch=self.patch)
+
+    @property
+    def taken_over(self) -> float:
+        """High diversity lets patches rearrange more of a layout, low diversity less."""
+        if self.diversity > 0.5:
+            return TAKEN_OVER * (2 - 2 * self.diversity)
+        return _LAST_TAKEN_OVER + (TAKEN_OVER - _LAST_TAKEN_OVER) * 2 * self.diversity
+
+    def levels(self, sizes: Sequence[Size], wrap: Axes = "") -> list[Level]:
+        """The layout, in few steps of a second-order solver. Low diversity starts from the source with less noise."""
+        first = self.chain * (_LEAST_NOISE + (1 - _LEAST_NOISE) * min(2 * self.diversity, 1.0))
+        steps = math.ceil(self.steps * first / self.chain)
+        times = tuple(float(round(first * (1 - n / steps))) for n in range(steps + 1))
+        return [Level(0, sizes[0], times, self.schedule, dpm(eta=1.0, bound=1.0), wrap=wrap)]

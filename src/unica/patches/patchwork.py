@@ -1,0 +1,100 @@
+"""The closed form on one picture: the picture at several sizes, and how its patches are used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from unica.diffusion import Level
+from unica.errors import UnicaError
+from unica.image import Picture
+from unica.masks import Mask
+from unica.patches.denoiser import PatchDenoiser
+from unica.patches.match import match
+from unica.patches.settings import PatchSettings
+from unica.pyramid import Scale, Size, canvas_sizes, level_sizes, pyramid
+from unica.torus import Axes
+
+_SMALLEST = 3  # side of a patch
+
+
+@dataclass(frozen=True)
+class Patchwork:
+    """What draws pictures from the patches of one picture."""
+
+    picture: Picture
+    scales: Sequence[Scale]  # from coarse to fine
+    settings: PatchSettings
+    dtype: torch.dtype = torch.float32
+
+    @classmethod
+    def of(
+        cls,
+        picture: Picture,
+        settings: PatchSettings,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        levels: int | None = None,
+    ) -> Patchwork:
+        """A picture at `levels` sizes, by default as many as suit it."""
+        pixels = picture.pixels.to(device)
+        alpha = None if picture.alpha is None else picture.alpha.to(device)
+        height, width = pixels.shape[-2:]
+        sizes = level_sizes((height, width), settings.coarsest_area, levels)
+        return cls(picture, pyramid(pixels, alpha, sizes), settings, dtype)
+
+    def levels(self, size: Size, wrap: Axes = "", part: str = "") -> list[Level]:
+        """The levels that draw on a canvas."""
+        sizes = canvas_sizes(size, [scale.size for scale in self.scales])
+        return [replace(level, wrap=wrap, part=part) for level in self.settings.levels(sizes)]
+
+    def denoiser(self, seeds: Sequence[int]) -> PatchDenoiser:
+        return PatchDenoiser(self.scales, self.settings, seeds, self.dtype)
+
+    def to(self, device: torch.device) -> Patchwork:
+        scales = [
+            Scale(s.pixels.to(device), None if s.alpha is None else s.alpha.to(device), s.visible.to(device))
+            for s in self.scales
+        ]
+        return replace(self, scales=scales)
+
+    def hiding(self, mask: Mask) -> Patchwork:
+        """The same without these pixels."""
+        device = self.scales[0].pixels.device
+        alpha = torch.ones(mask.shape) if self.picture.alpha is None else self.picture.alpha
+        visible = (alpha * ~mask).to(device)
+        if not visible.any():
+            raise UnicaError("nothing of the picture is left to draw from")
+        sizes = [scale.size for scale in self.scales]
+        return replace(self, scales=pyramid(self.picture.pixels.to(device), visible, sizes))
+
+    def with_small_patches(self) -> Patchwork:
+        return replace(self, settings=replace(self.settings, patch=_SMALLEST))
+
+    def for_guidance(self) -> Patchwork:
+        """The same with more noise and more steps on finer levels, and no deblurring."""
+        return replace(self, settings=replace(self.settings, start=0.1, fine_steps=6, deblur=False))
+
+    def work(self, level: Level, t: float) -> float:
+        """Roughly how long a step takes; 1 is a pixel of a step that does not compare all patches."""
+        height, width = level.size
+        if not self.settings.is_exact(level, t):
+            return height * width
+        rows, columns = self.scales[level.index].size
+        return height * width * rows * columns / 60
+
+    def origins(self, x0: Float[Tensor, "c h w"], denoiser: PatchDenoiser, row: int) -> Int[Tensor, "h w 2"]:
+        """Row and column in the source of each pixel of a finished picture."""
+        return denoiser.origins(row) if denoiser.began else match(x0, self.scales)
+
+    def alpha(self, origins: Int[Tensor, "h w 2"]) -> Float[Tensor, "1 h w"] | None:
+        """Each pixel is as transparent as the source is where the pixel comes from."""
+        alpha = self.scales[-1].alpha
+        if alpha is None or self.picture.alpha is None:
+            return None
+        rows, columns = origins.long().unbind(-1)
+        return alpha[:, rows, columns]

@@ -1,6 +1,7 @@
 """The protocol: every measure on every sample of one source.
 
-Results carry the protocol's name. Whoever changes what a measure computes must change the name.
+Results carry the protocol's name. Whoever changes what a measure computes must change the name. A new measure does not
+change it: the numbers of the others stay comparable.
 """
 
 from __future__ import annotations

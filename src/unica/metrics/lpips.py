@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,14 +85,19 @@ class Lpips(nn.Module):
         weights = [lins[f"lin{n}.model.1.weight"] for n in range(5)]
         return cls({"trunk": convs, "pool_before": [False, True, True, False, False], "lin": weights})
 
+    def features(self, images: Float[Tensor, "b c h w"]) -> Iterator[Float[Tensor, "b d y x"]]:
+        """The features of one layer after another, with unit vectors. A layer that is not asked for costs nothing."""
+        x = (images.expand(-1, 3, -1, -1) - self.shift) / self.scale
+        for layer in self.layers:
+            x = layer(x)
+            yield x / (torch.linalg.vector_norm(x, dim=1, keepdim=True) + 1e-10)
+
     def embed(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         """The vectors whose squared distances are LPIPS."""
-        x = (images.expand(-1, 3, -1, -1) - self.shift) / self.scale
-        parts = []
-        for layer, root in zip(self.layers, self.roots, strict=True):
-            x = layer(x)
-            unit = x / (torch.linalg.vector_norm(x, dim=1, keepdim=True) + 1e-10)
-            parts.append((unit * (root / (x.shape[-2] * x.shape[-1]) ** 0.5)).flatten(1))
+        parts = [
+            (unit * (root / (unit.shape[-2] * unit.shape[-1]) ** 0.5)).flatten(1)
+            for unit, root in zip(self.features(images), self.roots, strict=True)
+        ]
         return torch.cat(parts, dim=1)
 
     def forward(self, x: Float[Tensor, "b c h w"], y: Float[Tensor, "b c h w"]) -> Float[Tensor, " b"]:

@@ -14,10 +14,14 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unica.metrics.base import Sample, measure
+from unica.metrics.base import Sample, every_side, measure
 
 SCALES = (1.0, 0.5, 0.25)
 LIMIT = 1000  # patches of each picture and scale that coherence and completeness look at
+WINDOW = 15  # side of a window, in patches
+WINDOW_SIDE = 42  # pixels a side that have one window at half size
+DENSE = 20_000  # patches of a picture that are all searched for its worst window; of more patches, only ...
+SPARSE = 5  # ... those in every fifth row and column, which still cover every pixel
 QUERIES, KEYS = 1024, 2048  # a block of the distance matrix: 8 MiB
 COORDINATES = 16  # principal coordinates that a sketch of a patch keeps
 SAMPLE = 32  # blocks that the principal coordinates are computed from
@@ -40,10 +44,9 @@ def nearest_patch_distances(
     keep their size in pixels.
     """
     generator = generator or torch.Generator().manual_seed(0)
-    centre = source.mean(dim=(0, 2, 3), keepdim=True)  # same distances from smaller numbers, with less rounding
     distances = []
     for scale in scales:
-        ours, theirs = (windows(shrink(image - centre, scale), patch) for image in (queries, source))
+        ours, theirs = _windows_of_both(queries, source, patch, scale)
         count = ours[..., 0, 0, 0].numel()
         drawn = torch.arange(count) if limit is None else torch.randperm(count, generator=generator)[:limit]
         rows = ours[torch.unravel_index(drawn.to(ours.device), ours.shape[:3])]
@@ -97,7 +100,36 @@ def _completeness(sample: Sample) -> float:
     return mean_patch_distance(sample.source.pixels, sample.pixels, limit=LIMIT)
 
 
-def shrink(images: Float[Tensor, "b c h w"], scale: float) -> Float[Tensor, "b c y x"]:
+@torch.no_grad()
+def worst_window(output: Float[Tensor, "1 c h w"], source: Float[Tensor, "k c y x"]) -> float:
+    """The largest mean over a window of min_j √mean((q_i − s_j)²), for 7x7 patches at half size.
+
+    A window has WINDOW x WINDOW neighbouring patches. If there are more than DENSE patches, only every SPARSE-th row
+    and column is searched: the time is the number of patches searched times that of the source's.
+    """
+    ours, theirs = _windows_of_both(output, source, 7, 0.5)
+    step = SPARSE if ours[..., 0, 0, 0].numel() > DENSE else 1
+    searched = ours[:, ::step, ::step]
+    distances = _nearest(_flat(searched), _bands(theirs)).sqrt().view(searched.shape[:3])
+    return F.avg_pool2d(distances, WINDOW // step, stride=1).max().item()
+
+
+@measure(
+    "worst_window",
+    "fidelity",
+    "lower",
+    "worst window",
+    "RMSE of each 7x7 patch of the output to the nearest of the source, both at half size: mean over each window of"
+    f" {WINDOW}x{WINDOW} patches, the largest of these; where the output has more than {DENSE:,} patches, only of every"
+    f" {SPARSE}th row and column of them; needs sides of at least {WINDOW_SIDE} pixels",
+    needs=(every_side(WINDOW_SIDE),),
+    captioned=True,
+)
+def _worst_window(sample: Sample) -> float:
+    return worst_window(sample.pixels, sample.source.pixels)
+
+
+def resized(images: Float[Tensor, "b c h w"], scale: float) -> Float[Tensor, "b c y x"]:
     """The images at `scale` times their size (bicubic, antialiased)."""
     if scale == 1:
         return images
@@ -110,6 +142,15 @@ def windows(images: Float[Tensor, "b c h w"], size: int) -> Float[Tensor, "b y x
     if min(images.shape[-2:]) < size:
         raise ValueError(f"no {size}x{size} patch fits in {images.shape[-1]}x{images.shape[-2]} pixels")
     return images.unfold(2, size, 1).unfold(3, size, 1).movedim(1, 3)
+
+
+def _windows_of_both(
+    queries: Float[Tensor, "b c h w"], source: Float[Tensor, "k c y x"], patch: int, scale: float
+) -> tuple[Float[Tensor, "b _ _ c p p"], Float[Tensor, "k _ _ c p p"]]:
+    """Every patch of both images at `scale`. Both are centred on the source: same distances, with less rounding."""
+    centre = source.mean(dim=(0, 2, 3), keepdim=True)
+    ours, theirs = (windows(resized(image - centre, scale), patch) for image in (queries, source))
+    return ours, theirs
 
 
 def _bands(windows: Float[Tensor, "b y x c p p"]) -> list[Float[Tensor, "b _ x c p p"]]:
@@ -160,7 +201,7 @@ def _search(
     slack = ROUNDING * _square_norm(queries)
     bounds = queries.new_empty(len(blocks), len(queries))
     for n, (band, short) in enumerate(blocks):
-        bound, candidate = _closest(sketch, short)
+        bound, candidate = closest(sketch, short)
         nearest = nearest.minimum((queries - _flat(band)[candidate]).square().sum(dim=1))
         bounds[n] = bound - slack
     for (band, _), bound in zip(blocks, bounds, strict=True):
@@ -168,15 +209,13 @@ def _search(
         if not len(left):
             continue
         keys = _flat(band)
-        _, winner = _closest(queries[left], keys)
+        _, winner = closest(queries[left], keys)
         exact = (queries[left] - keys[winner]).square().sum(dim=1)
         nearest[left] = nearest[left].minimum(exact)
     return nearest
 
 
-def _closest(
-    queries: Float[Tensor, "n d"], keys: Float[Tensor, "m d"]
-) -> tuple[Float[Tensor, " n"], Int[Tensor, " n"]]:
+def closest(queries: Float[Tensor, "n d"], keys: Float[Tensor, "m d"]) -> tuple[Float[Tensor, " n"], Int[Tensor, " n"]]:
     """The least |q|² + |k|² − 2 q·k, and the key that has it.
 
     One matrix product. It loses digits to cancellation near zero, so it serves to find the key, not to measure the

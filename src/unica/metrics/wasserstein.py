@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unica.metrics.base import Sample, measure
-from unica.metrics.patches import SCALES, shrink, windows
+from unica.metrics.patches import SCALES, resized, windows
 
 CHUNK = 16  # directions at a time
 
@@ -40,7 +40,7 @@ def sliced_wasserstein(
     axes = _axes(directions, source.shape[1] * patch * patch, generator).to(source)
     distances = []
     for scale in scales:
-        ours, theirs = (_patches(shrink(image, scale), patch, limit, seed) for image in (output, source))
+        ours, theirs = (_patches(resized(image, scale), patch, limit, seed) for image in (output, source))
         costs = [_square_distance(_sorted(ours, some), _sorted(theirs, some)) for some in axes.split(CHUNK)]
         distances.append(torch.cat(costs).mean().sqrt())
     return torch.stack(distances).mean().item()

@@ -5,8 +5,9 @@ export OMP_WAIT_POLICY ?= passive
 
 demo: .venv/core
 	@for image in examples/images/*.png examples/images/*.jpg; do \
-		$(BIN)/unica sample "$$image" -n 4 --sheet -o demo || exit; done
-	@echo "The new pictures are in demo/; each *-sheet.png shows four of one source."
+		for engine in instant hybrid; do \
+			$(BIN)/unica sample "$$image" --engine $$engine -n 4 --sheet -o demo/$$engine || exit; done; done
+	@echo "The new pictures are in demo/instant and demo/hybrid; each *-sheet.png shows four of one source."
 
 test: .venv/dev lint
 	$(BIN)/pytest

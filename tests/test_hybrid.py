@@ -17,7 +17,7 @@ from unica.cli.app import make_app
 from unica.engines.base import find
 from unica.engines.hybrid import model as opening
 from unica.engines.hybrid.presets import fast
-from unica.engines.trained import TrainedModel
+from unica.engines.trained import TrainedModel, TrainedModelConfig
 from unica.errors import UnicaError
 from unica.image import load, to_pil
 from unica.networks import order_channels
@@ -65,7 +65,8 @@ def test_the_network_draws_what_is_large_and_patches_what_is_fine(hybrid: Traine
     layout, *detail = hybrid.run((72, 96)).levels
     assert layout.size == hybrid.process.sizes[0] == detail[0].size and layout.size < (72, 96)
     assert [level.part for level in (layout, *detail)] == ["network", *["patches"] * len(detail)]
-    assert detail[-1].size == (72, 96) and 0 < detail[0].start < hybrid.patchwork.settings.high
+    assert hybrid.patchwork is not None and detail[-1].size == (72, 96)
+    assert 0 < detail[0].start < hybrid.patchwork.settings.high
 
 
 def test_the_layout_grows_with_the_canvas(hybrid: TrainedModel) -> None:
@@ -75,6 +76,7 @@ def test_the_layout_grows_with_the_canvas(hybrid: TrainedModel) -> None:
 
 def test_pixels_come_from_the_source(hybrid: TrainedModel) -> None:
     *_, last = unica.stream(unica.sample, hybrid, seed=3)
+    assert last.origins is not None
     rows, columns = last.origins.long().unbind(-1)
     copied = hybrid.picture.pixels[:, rows, columns]
     assert (copied - last.pixels).abs().median() < 0.02  # all but the healed seams
@@ -187,5 +189,6 @@ def test_order_changes_a_layout_and_a_torus_has_none(hybrid: TrainedModel) -> No
 def test_presets_say_what_draws_detail() -> None:
     source = load(to_pil(scenery(48, 64)))
     for engine in ("sinddm", "sindiffusion"):
-        found = find(engine)
-        assert [found.config(name, source).detail for name in ("paper", "fast")] == ["network", "patches"]
+        configs = [find(engine).config(name, source) for name in ("paper", "fast")]
+        found = [config.detail for config in configs if isinstance(config, TrainedModelConfig)]
+        assert found == ["network", "patches"]

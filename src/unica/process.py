@@ -21,6 +21,7 @@ from unica.pyramid import Size
 from unica.schedule import Discrete, Gamma, like, no_blur
 from unica.torus import Axes
 
+NARROWEST = 15  # side of the patches of the coarsest level's last step
 TAKEN_OVER = 0.2  # the noise then keeps a layout, and still snaps it to real patches
 Output = Literal["eps", "residual"]
 Detail = Literal["network", "patches"]
@@ -41,10 +42,10 @@ class Process(ABC):
     chain: int = 100  # T: the time of pure noise
     output: Output = "eps"
     pixel_std: float = 1.0  # standard deviation of the source's pixels
+    order: float = 0.0  # how much an ordered network is told of where rows lie
     detail: Detail = "network"  # what draws all that is finer than the network's coarsest level
 
     engine: ClassVar[str]
-    order: ClassVar[float] = 0.0  # how much an ordered network is told of where rows lie
     needs_source: ClassVar[bool] = False  # whether nothing can be drawn without the source's pixels
 
     @property
@@ -59,8 +60,8 @@ class Process(ABC):
 
     @property
     def patch_settings(self) -> PatchSettings:
-        """How patches draw detail."""
-        return PatchSettings()
+        """How patches draw detail. With a layout given, they can be larger than where they make one."""
+        return PatchSettings(narrowest=NARROWEST)
 
     @property
     def taken_over(self) -> float:

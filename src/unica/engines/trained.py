@@ -92,7 +92,8 @@ class TrainedModel(ModelHubMixin, Model, library_name="unica", tags=["unica", "s
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"preset": self.training.get("preset"), **self.process.settings}
+        settings = {"preset": self.training.get("preset"), **self.process.settings}
+        return settings if self.max_side is None else {**settings, "max_side": self.max_side}
 
     @property
     def summary(self) -> str:
@@ -187,7 +188,9 @@ class TrainedModel(ModelHubMixin, Model, library_name="unica", tags=["unica", "s
     def save(self, path: str | os.PathLike[str], source: bool = True) -> None:
         """Write one file with everything that drawing needs. Without `source`, it leaves out the picture's pixels."""
         if self.process.needs_source and not source:
-            raise UnicaError(f"the {self.engine} engine draws with patches of its picture: it must be kept in the model")
+            raise UnicaError(
+                f"the {self.engine} engine draws with patches of its picture: it must be kept in the model"
+            )
         write_model(Path(path), replace(self.stored(), has_source=source and self.has_source))
 
     def stored(self) -> StoredModel:

@@ -43,7 +43,7 @@ class TrainingConfig(ABC):
     clip_norm: float | None = None  # largest norm of the gradient
     warmup: int = 0  # steps in which the learning rate rises from 0
     random_resize: float = 0.0  # each side of the source is resized by a factor that differs from 1 by at most this
-    random_crop: float = 0.0  # at most this fraction of each side is cut off, so that borders tell little of the layout
+    random_crop: tuple[float, float] = (0.0, 0.0)  # at most this fraction of rows and of columns is cut off
     enlarge: bool = False  # whether that factor may make the source larger than it is
     checkpointing: bool = False  # compute features again in the backward pass instead of keeping them in memory
     largest_area: int = 50_000  # pixels; larger sources are shrunk

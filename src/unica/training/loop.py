@@ -159,18 +159,19 @@ class Trainer:
         return Batch(x0, blurred, t.view(-1, 1, 1, 1), self._order(x0, span))
 
     def _cropped(self, pair: Pair) -> tuple[Pair, tuple[float, float]]:
-        """A part of a level, and where its rows begin and end in the whole."""
-        most = self.config.random_crop
-        if not most:
+        """A part of a level, and where its rows begin and end in the whole. So borders tell little of the layout."""
+        if not any(self.config.random_crop):
             return pair, (0.0, 1.0)
         grid = self.process.network.grid
         cuts = []
-        for side, (share, place) in zip(pair.sharp.shape[-2:], torch.rand(2, 2, generator=self.random).tolist()):
+        drawn = torch.rand(2, 2, generator=self.random).tolist()
+        for side, most, (share, place) in zip(pair.sharp.shape[-2:], self.config.random_crop, drawn):
             length = max(round(side * (1 - most * share) / grid) * grid, grid)
             start = round((side - length) * place / grid) * grid
             cuts.append(slice(start, start + length))
-        part = Pair(*(None if x is None else x[..., cuts[0], cuts[1]] for x in pair))
-        return part, (cuts[0].start / pair.sharp.shape[-2], min(cuts[0].stop / pair.sharp.shape[-2], 1.0))
+        rows, columns = cuts
+        part = Pair(pair.sharp[..., rows, columns], None if pair.blurred is None else pair.blurred[..., rows, columns])
+        return part, (rows.start / pair.sharp.shape[-2], min(rows.stop / pair.sharp.shape[-2], 1.0))
 
     def _order(self, x0: Float[Tensor, "b c h w"], span: tuple[float, float]) -> Float[Tensor, "b 2 h w"] | None:
         """Where rows lie, told with every strength, so that any can be asked for in drawing."""

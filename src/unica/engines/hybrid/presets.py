@@ -49,10 +49,10 @@ class HybridTraining(TrainedModelConfig):
 def fast() -> HybridTraining:
     """Good pictures after half a minute of training."""
     return HybridTraining(
-        **{**FAST, "steps": 3000},
+        **{**FAST, "steps": 2500},
         network=FoldedConfig(width=48, blocks=3, fold=2, ordered=True),
         batch_pixels=6000,
-        visited_times=0.8,
+        random_crop=(0.1, 0.5),
     )
 
 

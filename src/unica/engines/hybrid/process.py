@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,7 +25,7 @@ class HybridProcess(Process):
     detail: Detail = "patches"
     diversity: float = 0.5
     patch: int = 7
-    order: float = 1.0  # how well the look of a patch tells its row, as measured in the source, or as the user wants it
+    order: float = 1.0  # as measured in the source, or as the user wants it
     steps: int = 25  # of a layout
 
     engine = "hybrid"
@@ -41,11 +41,14 @@ class HybridProcess(Process):
 
     @property
     def patch_settings(self) -> PatchSettings:
-        return PatchSettings(patch=self.patch)
+        settings = replace(super().patch_settings, patch=self.patch)
+        wild = max(2 * self.diversity - 1, 0.0)
+        own = PatchSettings().narrowest  # where there is no layout
+        return replace(settings, narrowest=round(settings.narrowest + (own - settings.narrowest) * wild) | 1)
 
     @property
     def taken_over(self) -> float:
-        """High diversity lets patches rearrange more of a layout, low diversity less."""
+        """High diversity lets patches rearrange more of a layout, and at last all of it; low diversity less."""
         if self.diversity > 0.5:
             return TAKEN_OVER * (2 - 2 * self.diversity)
         return _LAST_TAKEN_OVER + (TAKEN_OVER - _LAST_TAKEN_OVER) * 2 * self.diversity

@@ -32,7 +32,7 @@ from unica.patches.search import (
     upscale,
 )
 from unica.pyramid import Scale, canvas_sizes, level_sizes, pyramid
-from unica.torus import wrap_pad
+from unica.torus import Axes, wrap_pad
 
 FREE = Edges(rows=0.0, columns=0.0, outside=60.0)
 
@@ -126,7 +126,12 @@ def test_compiled_and_matmul_posteriors_agree(height, width, patch, wrap, channe
 def test_block_boundaries_leave_no_trace(monkeypatch) -> None:
     y = scenery(16, 20)
     x = noisy(scenery(30, 34, seed=2), 0.5)
-    for wrap, order in (("", None), ("xy", None), ("", row_prior(30, 16, 4.0, 0.5, 5))):
+    cases: list[tuple[Axes, torch.Tensor | None]] = [
+        ("", None),
+        ("xy", None),
+        ("", row_prior(30, 16, 4.0, 0.5, 5)),
+    ]
+    for wrap, order in cases:
         whole = posterior(x, scale(y), 0.5, 5, Edges(8, 0, 20), wrap=wrap, order=order)
         with monkeypatch.context() as patch:
             patch.setattr("unica.patches.exact._BLOCK", 16 * 20 * 14**2)

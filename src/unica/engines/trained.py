@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unica.devices import find_device
-from unica.diffusion import Denoiser, Level, Parts, Prediction, eps_of, late, mean_of, upsample
+from unica.diffusion import Denoiser, Level, Parts, Prediction, eps_of, late, mean_of
 from unica.engines.base import Model, Run
 from unica.engines.files import (
     HUB_FILE,
@@ -123,8 +123,7 @@ class TrainedModel(ModelHubMixin, Model, library_name="unica", tags=["unica", "s
             return Run(levels)
         layout = replace(levels[0], part=_NETWORK)
         coarsest, *finer = self.patchwork.levels(size, wrap, _PATCHES)
-        source = self.patchwork.scales[0].pixels[None]
-        start = None if layout.start == self.process.chain else upsample(source, layout.size)
+        start = None if layout.start == self.process.chain else self.patchwork.source(layout.size)
         return Run([layout, late(coarsest, self.process.taken_over), *finer], start)
 
     def denoiser(self, seeds: Sequence[int]) -> Denoiser:

@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unica.diffusion import Level
+from unica.diffusion import Level, upsample
 from unica.errors import UnicaError
 from unica.image import Picture
-from unica.masks import Mask
+from unica.masks import Mask, filled
 from unica.patches.denoiser import PatchDenoiser
 from unica.patches.match import match
 from unica.patches.settings import PatchSettings
@@ -52,6 +52,11 @@ class Patchwork:
         sizes = canvas_sizes(size, [scale.size for scale in self.scales])
         return [replace(level, wrap=wrap, part=part) for level in self.settings.levels(sizes)]
 
+    def source(self, size: Size) -> Float[Tensor, "1 c h w"]:
+        """The picture at the coarsest level of a canvas, for runs that start from it."""
+        coarsest = self.scales[0]
+        return upsample(filled(coarsest.pixels, coarsest.visible[None])[None], size)
+
     def denoiser(self, seeds: Sequence[int]) -> PatchDenoiser:
         return PatchDenoiser(self.scales, self.settings, seeds, self.dtype)
 
@@ -85,16 +90,16 @@ class Patchwork:
         if not self.settings.is_exact(level, t):
             return height * width
         rows, columns = self.scales[level.index].size
-        return height * width * rows * columns / 60
+        return height * width * rows * columns / 160
 
     def origins(self, x0: Float[Tensor, "c h w"], denoiser: PatchDenoiser, row: int) -> Int[Tensor, "h w 2"]:
         """Row and column in the source of each pixel of a finished picture."""
         return denoiser.origins(row) if denoiser.began else match(x0, self.scales)
 
-    def alpha(self, origins: Int[Tensor, "h w 2"]) -> Float[Tensor, "1 h w"] | None:
+    def alpha(self, x0: Float[Tensor, "c h w"], denoiser: PatchDenoiser, row: int) -> Float[Tensor, "1 h w"] | None:
         """Each pixel is as transparent as the source is where the pixel comes from."""
         alpha = self.scales[-1].alpha
         if alpha is None or self.picture.alpha is None:
             return None
-        rows, columns = origins.long().unbind(-1)
+        rows, columns = self.origins(x0, denoiser, row).long().unbind(-1)
         return alpha[:, rows, columns]

@@ -1,4 +1,4 @@
-"""The instant engine's model: the source at several sizes, and the closed-form denoiser over its patches."""
+"""The instant engine's model: the closed form over the patches of one picture."""
 
 from __future__ import annotations
 
@@ -12,27 +12,21 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from unica.devices import find_device, find_dtype
-from unica.diffusion import Denoiser, Level, upsample
+from unica.diffusion import Denoiser, Level
 from unica.engines.base import Model, Run
 from unica.engines.instant import Knobs
-from unica.errors import UnicaError
 from unica.image import Picture, load
-from unica.masks import Mask, filled
-from unica.patches import Edges, PatchDenoiser, PatchSettings, match, measure_order
-from unica.pyramid import Scale, Size, canvas_sizes, level_sizes, pyramid
+from unica.masks import Mask
+from unica.patches import Edges, PatchDenoiser, PatchSettings, Patchwork, measure_order
+from unica.pyramid import Size
 from unica.torus import Axes
-
-_SMALLEST = 3  # side of a patch
-_FOR_GUIDANCE: dict[str, Any] = {"start": 0.1, "fine_steps": 6, "deblur": False}
 
 
 @dataclass(frozen=True)
 class Instant(Model):
     """A model of one picture that needs no training, only the picture at several sizes."""
 
-    picture: Picture
-    scales: Sequence[Scale]
-    patch_settings: PatchSettings
+    patchwork: Patchwork
     start_sigma: float  # noise of the coarsest level's first step; below the highest, a run starts from the source
     knobs: Knobs
     device: torch.device
@@ -40,6 +34,10 @@ class Instant(Model):
 
     engine = "instant"
     knows_origins = True
+
+    @property
+    def picture(self) -> Picture:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.patchwork.picture
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -52,62 +50,40 @@ class Instant(Model):
     @property
     def summary(self) -> str:
         width, height = self.picture.size
-        return f"{self.engine} engine, {width}x{height} source, {len(self.scales)} levels, {self.device.type}"
+        levels = len(self.patchwork.scales)
+        return f"{self.engine} engine, {width}x{height} source, {levels} levels, {self.device.type}"
 
     def run(self, size: Size, wrap: Axes = "") -> Run:
         """Low diversity starts from the source, with so little noise that its layout survives."""
-        sizes = canvas_sizes(size, [scale.size for scale in self.scales])
-        first, *finer = (replace(level, wrap=wrap) for level in self.patch_settings.levels(sizes))
+        first, *finer = self.patchwork.levels(size, wrap)
         first = replace(first, times=tuple(t for t in first.times if t <= self.start_sigma))
-        if self.start_sigma >= self.patch_settings.high:
-            return Run([first, *finer])
-        source = self.scales[0]
-        return Run([first, *finer], upsample(filled(source.pixels, source.visible[None])[None], first.size))
+        from_noise = self.start_sigma >= self.patchwork.settings.high
+        return Run([first, *finer], None if from_noise else self.patchwork.source(first.size))
 
     def denoiser(self, seeds: Sequence[int]) -> PatchDenoiser:
-        return PatchDenoiser(self.scales, self.patch_settings, seeds, self.dtype)
+        return self.patchwork.denoiser(seeds)
 
     def to(self, device: str | torch.device) -> Instant:
         where = find_device(str(device))
-        scales = [
-            Scale(s.pixels.to(where), None if s.alpha is None else s.alpha.to(where), s.visible.to(where))
-            for s in self.scales
-        ]
-        return replace(self, scales=scales, device=where)
+        return replace(self, patchwork=self.patchwork.to(where), device=where)
 
     def hiding(self, mask: Mask) -> Instant:
-        alpha = torch.ones(mask.shape) if self.picture.alpha is None else self.picture.alpha
-        visible = (alpha * ~mask).to(self.device)
-        if not visible.any():
-            raise UnicaError("nothing of the picture is left to draw from")
-        sizes = [scale.size for scale in self.scales]
-        return replace(self, scales=pyramid(self.picture.pixels.to(self.device), visible, sizes))
+        return replace(self, patchwork=self.patchwork.hiding(mask))
 
     def with_small_patches(self) -> Instant:
-        return replace(self, patch_settings=replace(self.patch_settings, patch=_SMALLEST))
+        return replace(self, patchwork=self.patchwork.with_small_patches())
 
     def for_guidance(self) -> Instant:
-        """More noise and more steps on finer levels, and no deblurring."""
-        return replace(self, patch_settings=replace(self.patch_settings, **_FOR_GUIDANCE))
+        return replace(self, patchwork=self.patchwork.for_guidance())
 
     def work(self, level: Level, t: float) -> float:
-        height, width = level.size
-        if not self.patch_settings.is_exact(level, t):
-            return height * width
-        rows, columns = self.scales[level.index].size
-        return height * width * rows * columns / 160
+        return self.patchwork.work(level, t)
 
     def origins(self, x0: Float[Tensor, "c h w"], denoiser: Denoiser, row: int) -> Int[Tensor, "h w 2"]:
-        patches = cast(PatchDenoiser, denoiser)
-        return patches.origins(row) if patches.began else match(x0, self.scales)
+        return self.patchwork.origins(x0, cast(PatchDenoiser, denoiser), row)
 
     def alpha(self, x0: Float[Tensor, "c h w"], denoiser: Denoiser, row: int) -> Float[Tensor, "1 h w"] | None:
-        """Each pixel is as transparent as the source is where the pixel comes from."""
-        alpha = self.scales[-1].alpha
-        if alpha is None or self.picture.alpha is None:
-            return None
-        rows, columns = self.origins(x0, denoiser, row).long().unbind(-1)
-        return alpha[:, rows, columns]
+        return self.patchwork.alpha(x0, cast(PatchDenoiser, denoiser), row)
 
 
 def open_picture(image: str | os.PathLike[str] | Any, knobs: Knobs, device: str, precision: str) -> Instant:
@@ -117,21 +93,16 @@ def open_picture(image: str | os.PathLike[str] | Any, knobs: Knobs, device: str,
     dtype = find_dtype("float32" if (precision, where.type) == ("auto", "cpu") else precision, where)
     picture = load(image, knobs.max_side)
     settings, start_sigma = _patch_settings(knobs)
-    pixels = picture.pixels.to(where)
-    alpha = None if picture.alpha is None else picture.alpha.to(where)
-    height, width = pixels.shape[-2:]
-    scales = pyramid(pixels, alpha, level_sizes((height, width), settings.coarsest_area, knobs.levels))
-    settings = replace(settings, order=_order(knobs, pixels, alpha, settings.coarsest_area))
-    return Instant(picture, scales, settings, start_sigma, knobs, where, dtype)
+    patchwork = Patchwork.of(picture, settings, where, dtype, knobs.levels)
+    order = _order(knobs, Patchwork.of(picture, settings, where))
+    return Instant(replace(patchwork, settings=replace(settings, order=order)), start_sigma, knobs, where, dtype)
 
 
-def _order(knobs: Knobs, pixels: Float[Tensor, "c h w"], alpha: Float[Tensor, "1 h w"] | None, area: int) -> float:
+def _order(knobs: Knobs, patchwork: Patchwork) -> float:
     """How firm the order of rows is. By default the source says it, and high diversity loosens it."""
     if knobs.order is not None:
         return knobs.order
-    height, width = pixels.shape[-2:]
-    (coarsest,) = pyramid(pixels, alpha, level_sizes((height, width), area)[:1])
-    return measure_order(coarsest) * min(2 - 2 * knobs.diversity, 1.0)
+    return measure_order(patchwork.scales[0]) * min(2 - 2 * knobs.diversity, 1.0)
 
 
 def _patch_settings(knobs: Knobs) -> tuple[PatchSettings, float]:

@@ -63,7 +63,7 @@ def far(model: TrainedModel, diversity: float) -> float:
 
 def test_the_network_draws_what_is_large_and_patches_what_is_fine(hybrid: TrainedModel) -> None:
     layout, *detail = hybrid.run((72, 96)).levels
-    assert layout.size == hybrid.process.sizes[0] == detail[0].size and layout.size < (72, 96)
+    assert layout.size == hybrid.process.sizes[0] < (72, 96) and detail[0].size < layout.size
     assert [level.part for level in (layout, *detail)] == ["network", *["patches"] * len(detail)]
     assert hybrid.patchwork is not None and detail[-1].size == (72, 96)
     assert 0 < detail[0].start < hybrid.patchwork.settings.high

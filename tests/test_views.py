@@ -106,7 +106,9 @@ def test_gradient_is_the_one_of_small_changes() -> None:
         assert torch.autograd.gradcheck(lambda x, s=seed: views(x, 2, 6, seeded(s)), picture, atol=1e-5, fast_mode=True)
 
 
-@pytest.mark.parametrize("colour", [(0.5, 0.5, 0.5), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (1.0, 0.0, 0.0), (0.7, 0.7, 0.2)])
+@pytest.mark.parametrize(
+    "colour", [(0.5, 0.5, 0.5), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (1.0, 0.0, 0.0), (0.7, 0.7, 0.2)]
+)
 def test_gradient_is_finite_for_flat_colours(colour: tuple[float, ...]) -> None:
     picture = torch.tensor(colour).view(1, 3, 1, 1).expand(1, 3, 12, 16).clone().requires_grad_()
     (gradient,) = torch.autograd.grad(views(picture, 16, 12, seeded(0)).sum(), picture)

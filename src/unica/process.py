@@ -21,8 +21,7 @@ from unica.pyramid import Size
 from unica.schedule import Discrete, Gamma, like, no_blur
 from unica.torus import Axes
 
-NARROWEST = 15  # side of the patches of the coarsest level's last step
-TAKEN_OVER = 0.2  # the noise then keeps a layout, and still snaps it to real patches
+TAKEN_OVER = 0.35  # the noise then keeps a layout, and still snaps it to real patches
 Output = Literal["eps", "residual"]
 Detail = Literal["network", "patches"]
 Times = Int[Tensor, "b 1 1 1"]  # a time for each picture of a batch, on the CPU
@@ -60,8 +59,8 @@ class Process(ABC):
 
     @property
     def patch_settings(self) -> PatchSettings:
-        """How patches draw detail. With a layout given, they can be larger than where they make one."""
-        return PatchSettings(narrowest=NARROWEST)
+        """How patches draw detail: from half the size of a layout on, where large patches snap into place."""
+        return PatchSettings(coarsest_area=768, widest=13, narrowest=11)
 
     @property
     def taken_over(self) -> float:

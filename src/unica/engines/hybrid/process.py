@@ -15,6 +15,7 @@ from unica.pyramid import Size
 from unica.schedule import Discrete, cosine
 from unica.torus import Axes
 
+_WILDEST = 5  # side of the narrowest patches at the highest diversity
 # At the lowest diversity:
 _LEAST_NOISE = 0.1  # the time at which the source enters, as a fraction of the chain
 _LAST_TAKEN_OVER = 0.6
@@ -43,8 +44,8 @@ class HybridProcess(Process):
     def patch_settings(self) -> PatchSettings:
         settings = replace(super().patch_settings, patch=self.patch)
         wild = max(2 * self.diversity - 1, 0.0)
-        own = PatchSettings().narrowest  # where there is no layout
-        return replace(settings, narrowest=round(settings.narrowest + (own - settings.narrowest) * wild) | 1)
+        narrowest = round(settings.narrowest + (_WILDEST - settings.narrowest) * wild) | 1
+        return replace(settings, narrowest=narrowest)
 
     @property
     def taken_over(self) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import scenery
-from engines import ENGINES, TRAINED, small_model
+from engines import ENGINES, small_model
 from PIL import Image
 from task_arguments import ARGUMENTS, every_task
 from torch import Tensor

@@ -12,7 +12,7 @@ import pytest
 import torch
 from captions import judge
 from conftest import scenery
-from engines import TRAINED, small_model
+from engines import small_model
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor

@@ -24,7 +24,7 @@ class HybridTraining(TrainedModelConfig):
     engine = "hybrid"
 
     def sizes(self, picture: Picture) -> list[Size]:
-        """The size at which the instant engine decides the layout."""
+        """The size at which patches alone would decide the layout."""
         width, height = picture.size
         return level_sizes((height, width), PatchSettings().coarsest_area)[:1]
 

@@ -12,10 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+import unica
 from unica.diffusion import Guide, Level, cascade, guided, keep_known, seeded
 from unica.engines.base import Model
 from unica.guides import Ascent, Held, LowPass, Mirror, Placed, Places, Scored, Steered, kept_at
 from unica.guides.reference import low_pass
+from unica.guides.relevance import relevance
+from unica.image import to_pil
 from unica.schedule import Exploding
 
 SIZE = (48, 80)
@@ -106,10 +109,33 @@ def test_every_guide_by_a_score_is_scored() -> None:
         return pictures.mean((1, 2, 3))
 
     level, x0 = Level(0, (6, 6), (2.0, 1.0, 0.0), Exploding()), torch.zeros(1, 3, 6, 6)
-    ascent = Ascent(score, {(0, 2.0)}, 1.0, 0.1, 0.5)
+    ascent = Ascent(score, {("", 0, 2.0)}, 1.0, 0.1, 0.5)
     assert isinstance(ascent, Scored) and ascent.mask is None and ascent.scores == []
     ascent(x0 + 0.1, 2.0, level)
     assert len(ascent.scores) == 1 and ascent.mask is not None
     held = Held(x0, ascent.mask, ascent.scores, None)
     assert isinstance(held, Scored) and held.scores is ascent.scores and torch.equal(held(x0, 1.0, level), x0)
     assert issubclass(Steered, Scored)
+
+
+def test_relevance_is_highest_where_the_score_is() -> None:
+    """A red square on gray ground, and a score of redness."""
+    picture = torch.zeros(3, 60, 80)
+    picture[:, 40:56, 8:24] = torch.tensor([1.0, -1.0, -1.0])[:, None, None]
+    found = relevance(lambda pictures: (pictures[:, 0] - pictures[:, 1]).mean((1, 2)), picture)
+    inside, outside = found[40:56, 8:24].mean(), found[:20, 40:].mean()
+    assert inside > 1 > 0 > outside
+    assert found.mean().abs() < 1e-4 and abs(found.std().item() - 1) < 1e-3
+
+
+def test_a_model_draws_more_of_what_it_prefers() -> None:
+    """By origins. Networks know no parts of their source, and stay as they are."""
+    model = unica.open(to_pil(scenery(60, 80)), order=0)
+    wanted = torch.full((60, 80), -3.0)
+    wanted[:, 50:] = 3.0
+
+    def share(model: Model) -> float:
+        shares = [f.origins[..., 1] >= 50 for f in unica.stream(unica.sample, model, count=3) if f.last]
+        return torch.stack(shares).float().mean().item()
+
+    assert share(model.preferring(wanted)) > 1.5 * share(model)

@@ -119,7 +119,7 @@ def test_runs_that_climb_a_score_are_the_authors(model, name: str) -> None:
     data = golden(name)
     levels = model.process.tuned(blend=False).levels(model.process.sizes)
     chosen = [int(index) for index in data["guided_scales"].nonzero()[0]]
-    steps = [(level.index, t) for level in levels if level.index in chosen for t in level.times[:-1]]
+    steps = [(level.part, level.index, t) for level in levels if level.index in chosen for t in level.times[:-1]]
     ascent = Ascent(
         lambda x: (2 * x[:, 0] - x[:, 1]).square().flatten(1).mean(1), steps[: -int(data["unguided_last_steps"])],
         1 - float(data["quantile"]), float(data["strength"]), float(data["momentum"]),

@@ -27,7 +27,7 @@ from unica.errors import UnicaError
 from unica.guides.score import Ascent, Held, Steered, climb
 from unica.image import load, read_text, to_pil
 from unica.schedule import Blend, Exploding
-from unica.tasks.follow import guided_steps
+from unica.tasks.follow import Guidance, guided_steps
 
 FOLDER = Path(__file__).parent / "clip"
 LEVEL = Level(0, (6, 8), (4.0, 3.0, 2.0, 1.0, 0.0), Exploding())
@@ -57,7 +57,7 @@ def test_mask_is_where_the_first_gradient_is_strongest() -> None:
     """Eq. 8: the mask's area is the fill factor, and a step is eta times as long as x0 inside the mask."""
     weights = torch.arange(48.0).view(1, 1, 6, 8) + 1
     x0 = torch.full((1, 3, 6, 8), 0.5)
-    ascent = Ascent(lambda x: (weights * x).sum((1, 2, 3)), {(0, 4.0)}, fill=0.25, strength=0.1, momentum=0.2)
+    ascent = Ascent(lambda x: (weights * x).sum((1, 2, 3)), {("", 0, 4.0)}, fill=0.25, strength=0.1, momentum=0.2)
     moved = ascent(x0, 4.0, LEVEL)
     assert ascent.mask is not None and ascent.mask.mean() == 0.25
     inside = ascent.mask.expand_as(x0) > 0
@@ -71,7 +71,7 @@ def test_mask_is_where_the_first_gradient_is_strongest() -> None:
 def test_momentum_keeps_what_was_gained() -> None:
     """Eq. 9: each step takes only a share of the denoiser's answer."""
     x0 = torch.full((1, 3, 6, 8), 0.2)
-    steps = {(0, 4.0), (0, 3.0)}
+    steps = {("", 0, 4.0), ("", 0, 3.0)}
     ascent = Ascent(redness, steps, fill=1.0, strength=0.3, momentum=0.05)
     first = ascent(x0, 4.0, LEVEL)
     second = ascent(x0, 3.0, LEVEL)  # as if the denoiser had undone all of it
@@ -83,22 +83,22 @@ def test_momentum_keeps_what_was_gained() -> None:
 
 
 def test_mask_is_everywhere_if_all_gradients_are_alike() -> None:
-    ascent = Ascent(redness, {(0, 4.0)}, fill=0.3, strength=0.1, momentum=0.2)
+    ascent = Ascent(redness, {("", 0, 4.0)}, fill=0.3, strength=0.1, momentum=0.2)
     ascent(torch.full((1, 3, 6, 8), 0.2), 4.0, LEVEL)
     assert ascent.mask is not None and ascent.mask.min() == 1
 
 
 def test_free_steps_change_nothing_unless_the_gain_is_held() -> None:
     x0 = torch.rand(1, 3, 6, 8) * 0.5
-    free = Ascent(redness, {(0, 4.0)}, fill=1.0, strength=0.3, momentum=0.0)
-    held = Ascent(redness, {(0, 4.0)}, fill=1.0, strength=0.3, momentum=0.0, hold=1.0)
+    free = Ascent(redness, {("", 0, 4.0)}, fill=1.0, strength=0.3, momentum=0.0)
+    held = Ascent(redness, {("", 0, 4.0)}, fill=1.0, strength=0.3, momentum=0.0, hold=1.0)
     gained = [ascent(x0, 4.0, LEVEL) for ascent in (free, held)]
     assert torch.equal(free(x0, 3.0, LEVEL), x0)
     assert torch.allclose(held(x0, 3.0, LEVEL), gained[1], atol=1e-5)
 
 
 def test_mask_grows_with_the_level() -> None:
-    ascent = Ascent(redness, {(0, 4.0), (1, 2.0)}, fill=1.0, strength=0.1, momentum=0.5)
+    ascent = Ascent(redness, {("", 0, 4.0), ("", 1, 2.0)}, fill=1.0, strength=0.1, momentum=0.5)
     ascent(torch.rand(1, 3, 6, 8), 4.0, LEVEL)
     up = ascent(torch.rand(1, 3, 12, 16), 2.0, Level(1, (12, 16), (2.0, 0.0), Exploding()))
     assert up.shape[-2:] == (12, 16) and ascent.mask is not None and ascent.mask.shape[-2:] == (12, 16)
@@ -123,7 +123,7 @@ class Halving:
 def test_steered_denoiser_follows_the_chain_rule() -> None:
     """Eq. 5, written for x0 and eps, by hand."""
     x_t = torch.full((1, 3, 6, 8), 0.1)
-    steered = Steered(Halving(), redness, 10.0, {(0, 2.0)})
+    steered = Steered(Halving(), redness, 10.0, {("", 0, 2.0)})
     x0, eps = steered(x_t, 2.0, LEVEL, Blend())
     slope = torch.tensor([1.0, -0.5, -0.5]).view(1, 3, 1, 1) / 48 * 0.5 * 0.5  # of the score, [0, 1], the denoiser
     assert torch.allclose(x0, x_t / 2 + 10 * 4 * slope) and torch.allclose(eps, x_t / 4 - 10 * 2 * slope)
@@ -274,6 +274,17 @@ def test_templates_name_blur_on_the_coarsest_level_alone(mode: str) -> None:
         assert seen == {(sizes[-1], 14)}
 
 
+def test_strengths_are_the_published_ones(any_model: Model) -> None:
+    """Strength, fill and momentum of each mode; styles are weaker where patches draw the detail."""
+    style = (0.3 if any_model.differentiable else 0.1, 1.0, 0.05)
+    published = {"content": (0.3, 0.3, 0.2), "style": style, "restyle": style, "region": (0.1, 1.0, 1.0)}
+    for mode, values in published.items():
+        guidance = Guidance(any_model, lambda seeds, run: redness, mode, None, None, None)
+        assert (guidance.eta, guidance.fill, guidance.momentum) == values
+    region = guided_steps(any_model, "region")
+    assert region.looks == 100 and [len(level.times) - 1 for level in region.run.levels] == [3]
+
+
 def test_a_style_is_named_as_such() -> None:
     named = [Prompt(text, 0.5).as_style() for text in ("Van Gogh", "Van Gogh style", "Monet STYLE ", "freestyle")]
     assert [prompt.text for prompt in named] == ["Van Gogh Style", "Van Gogh style", "Monet STYLE ", "freestyle Style"]
@@ -342,11 +353,15 @@ def test_guided_steps_leave_the_last_three_free() -> None:
     levels = model.for_guidance().run((130, 170)).levels
     first, last = levels[0], levels[-1]
     content, early = guided_steps(model, "content"), guided_steps(model, "content", from_level=0)
-    assert (first.index, first.times[0]) not in content.steps | early.steps
-    assert (last.index, last.times[0]) in content.steps and (last.index, last.times[-4]) not in content.steps
+    assert (first.part, first.index, first.times[0]) not in content.steps | early.steps
+    assert (last.part, last.index, last.times[0]) in content.steps and (
+        last.part,
+        last.index,
+        last.times[-4],
+    ) not in content.steps
     assert len(early.steps) - len(content.steps) == (len(first.times) - 1) - (len(first.times) - 1) // 2
     style = guided_steps(model, "style")
-    assert style.steps == {(last.index, t) for t in last.times[:-4]} and len(style.run.levels) == len(levels)
+    assert style.steps == {(last.part, last.index, t) for t in last.times[:-4]} and len(style.run.levels) == len(levels)
     assert [level.index for level in guided_steps(model, "restyle").run.levels] == [last.index]
 
 

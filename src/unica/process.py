@@ -60,7 +60,7 @@ class Process(ABC):
     @property
     def patch_settings(self) -> PatchSettings:
         """How patches draw detail: from half the size of a layout on, where large patches snap into place."""
-        return PatchSettings(coarsest_area=768, widest=13, narrowest=11)
+        return PatchSettings(coarsest_area=768, widest=13)
 
     @property
     def taken_over(self) -> float:

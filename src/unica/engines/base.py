@@ -108,6 +108,10 @@ class Model(ABC):
         """A model that does not draw from these pixels of its picture, if the engine can do that."""
         return self
 
+    def preferring(self, relevance: "Float[Tensor, 'h w']") -> "Model":
+        """A model that draws more of some parts of its picture, in proportion to exp(relevance), if the engine can."""
+        return self
+
     def with_small_patches(self) -> "Model":
         """A model that stays closer to unfamiliar input shapes, if the engine can do that by using smaller patches."""
         return self

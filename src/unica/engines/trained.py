@@ -151,6 +151,9 @@ class TrainedModel(ModelHubMixin, Model, library_name="unica", tags=["unica", "s
     def hiding(self, mask: Mask) -> TrainedModel:
         return self if self.patchwork is None else self._with(patchwork=self.patchwork.hiding(mask))
 
+    def preferring(self, relevance: Float[Tensor, "h w"]) -> TrainedModel:
+        return self if self.patchwork is None else self._with(patchwork=self.patchwork.preferring(relevance))
+
     def with_small_patches(self) -> TrainedModel:
         return self if self.patchwork is None else self._with(patchwork=self.patchwork.with_small_patches())
 

@@ -38,11 +38,11 @@ class LowPass:
 
     def __init__(self, picture: Image, levels: Sequence[Level], size: float = 8, share: float = 0.8) -> None:
         self.picture, self.size, self.finest = picture, size, levels[-1].size
-        times = [(level.index, t) for level in levels for t in level.times[:-1]]
+        times = [(level.part, level.index, t) for level in levels for t in level.times[:-1]]
         self.guided = set(times[: round(share * len(times))])
 
     def __call__(self, x0: Image, t: float, level: Level) -> Image:
-        if (level.index, t) not in self.guided:
+        if (level.part, level.index, t) not in self.guided:
             return x0
         height, width = level.size
         size = self.size * (height * width / (self.finest[0] * self.finest[1])) ** 0.5

@@ -19,7 +19,7 @@ from unica.schedule import Blend
 
 Image = Float[Tensor, "b c h w"]
 Score = Callable[[Image], Float[Tensor, " b"]]  # of pictures in [0, 1]; a higher score is better
-Step = tuple[int, float]  # a level's index, and a time
+Step = tuple[str, int, float]  # the part that draws a level, the level's index, and a time
 
 
 class Scored:
@@ -56,7 +56,7 @@ class Ascent(Scored):
         self._before: Image | None = None
 
     def __call__(self, x0: Image, t: float, level: Level) -> Image:
-        guided = (level.index, t) in self.steps
+        guided = (level.part, level.index, t) in self.steps
         if self.mask is not None and self._before is not None:
             self.mask, self._before = (_fit(x, level.size) for x in (self.mask, self._before))
             if guided:
@@ -106,7 +106,7 @@ class Steered(Scored):
         self.denoiser, self.score, self.scale, self.steps = denoiser, score, scale, steps
 
     def __call__(self, x_t: Image, t: float, level: Level, blend: Blend) -> Prediction:
-        if (level.index, t) not in self.steps:
+        if (level.part, level.index, t) not in self.steps:
             return self.denoiser(x_t, t, level, blend)
         with torch.enable_grad():
             x_t = x_t.detach().requires_grad_()

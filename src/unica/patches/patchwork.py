@@ -11,7 +11,7 @@ from torch import Tensor
 
 from unica.diffusion import Level, upsample
 from unica.errors import UnicaError
-from unica.image import Picture
+from unica.image import Picture, resize
 from unica.masks import Mask, filled
 from unica.patches.denoiser import PatchDenoiser
 from unica.patches.match import match
@@ -30,6 +30,7 @@ class Patchwork:
     scales: Sequence[Scale]  # from coarse to fine
     settings: PatchSettings
     dtype: torch.dtype = torch.float32
+    relevance: Float[Tensor, "h w"] | None = None  # log prior of the picture's pixels; None: all are alike
 
     @classmethod
     def of(
@@ -58,7 +59,10 @@ class Patchwork:
         return upsample(filled(coarsest.pixels, coarsest.visible[None])[None], size)
 
     def denoiser(self, seeds: Sequence[int]) -> PatchDenoiser:
-        return PatchDenoiser(self.scales, self.settings, seeds, self.dtype)
+        relevance = None
+        if self.relevance is not None:
+            relevance = resize(self.relevance[None, None], self.scales[0].size, "bilinear")[0, 0]
+        return PatchDenoiser(self.scales, self.settings, seeds, self.dtype, relevance)
 
     def to(self, device: torch.device) -> Patchwork:
         scales = [
@@ -76,6 +80,10 @@ class Patchwork:
             raise UnicaError("nothing of the picture is left to draw from")
         sizes = [scale.size for scale in self.scales]
         return replace(self, scales=pyramid(self.picture.pixels.to(device), visible, sizes))
+
+    def preferring(self, relevance: Float[Tensor, "h w"]) -> Patchwork:
+        """The same with more of some parts of the picture: in proportion to exp(relevance)."""
+        return replace(self, relevance=relevance.to(self.scales[0].pixels.device))
 
     def with_small_patches(self) -> Patchwork:
         return replace(self, settings=replace(self.settings, patch=_SMALLEST))

@@ -24,6 +24,7 @@ _SKIPPED = {"content": 1 / 2, "style": 2 / 3, "restyle": 2 / 3}  # of the coarse
 _SEAM = 4  # pixels around a region that are drawn anew with it
 _FILL = {"content": 0.3, "style": 1.0, "restyle": 1.0, "region": 1.0}
 _ETA = {"content": 0.3, "style": 0.3, "restyle": 0.3, "region": 0.1}
+_ETA_OF_PATCHES = _ETA | {"style": 0.1, "restyle": 0.1}  # where patches draw the detail, more makes it garish
 _MOMENTUM = {"content": 0.2, "style": 0.05, "restyle": 0.05, "region": 1.0}
 _REGION_STEPS = 100
 
@@ -46,6 +47,13 @@ Momentum = Annotated[
           Number(0, 1)),
 ]  # fmt: skip
 FromLevel = Annotated[int, Param("In mode content, the first level that is guided; 0 is the coarsest.", Whole(0, 100))]
+Prefer = Annotated[
+    float,
+    Param(
+        "In mode content, how firmly the parts of the source that fit are preferred; 0 is not at all, 2 is firmly.",
+        Number(0, 10),
+    ),
+]
 Scale = Annotated[
     float | None, Param("Guide through the network instead, as SinDiffusion does: try 10000.", Number(0, 1e9))
 ]
@@ -63,6 +71,7 @@ def follow(
     fill: Fill = None,
     momentum: Momentum = None,
     from_level: FromLevel = 1,
+    prefer: Prefer = 0.0,
     scale: Scale = None,
     size: CanvasSize = None,
     count: Count = 1,
@@ -74,8 +83,8 @@ def follow(
     - style: new pictures in another style; restyle: the source itself.
     - region: a part of the source, `where`; the rest stays.
     """
-    scores = Guidance(lambda seeds, run: score, mode, eta, fill, momentum)
-    return guided(model, scores, where, from_level, scale, size, count, seed)
+    guidance = Guidance(model, lambda seeds, run: score, mode, eta, fill, momentum)
+    return guided(model, guidance, where, from_level, prefer, scale, size, count, seed)
 
 
 @dataclass(frozen=True)
@@ -88,13 +97,14 @@ class GuidedSteps:
 
 
 class Guidance:
-    """A score and how it is climbed; what is not given follows from the mode."""
+    """A score and how it is climbed; what is not given follows from the mode, as in SinDDM's authors' code."""
 
     def __init__(
-        self, scores: "Scores", mode: str, eta: float | None, fill: float | None, momentum: float | None
+        self, model: Model, scores: "Scores", mode: str, eta: float | None, fill: float | None, momentum: float | None
     ) -> None:
         self.scores, self.mode = scores, mode
-        self.eta = _ETA[mode] if eta is None else eta
+        usual = _ETA if model.differentiable else _ETA_OF_PATCHES
+        self.eta = usual[mode] if eta is None else eta
         self.fill = _FILL[mode] if fill is None else fill
         self.momentum = _MOMENTUM[mode] if momentum is None else momentum
 
@@ -120,7 +130,7 @@ def guided_steps(
     skipped = 0 if whole else round(_SKIPPED[mode] * (len(levels[0].times) - 1))
     if mode == "restyle":
         levels, first, skipped = [_last_steps(levels[-1], len(levels[-1].times) - 1 - skipped)], 0, 0
-    steps = [(level.index, t) for level in levels[first:] for t in level.times[:-1]][skipped:-_FREE_STEPS]
+    steps = [(level.part, level.index, t) for level in levels[first:] for t in level.times[:-1]][skipped:-_FREE_STEPS]
     if not steps:
         raise UnicaError(f"nothing would be guided: mode {mode} has no more than its {_FREE_STEPS} free steps here")
     return GuidedSteps(run._replace(levels=levels), frozenset(steps), len(steps))
@@ -136,12 +146,14 @@ def guided(
     guidance: Guidance,
     where: Region | None,
     from_level: int,
+    prefer: float,
     scale: float | None,
     size: tuple[int, int] | None,
     count: int,
     seed: int,
 ) -> "Iterator[Frame]":
     """Draw pictures that climb a score."""
+    from unica.guides.relevance import relevance
     from unica.guides.score import Ascent, Steered
     from unica.tasks.canvas import Canvas
     from unica.tasks.run import draw
@@ -162,6 +174,9 @@ def guided(
     if where is not None:
         return _region(model, guidance, planned, where, hold, count, seed)
     run = planned.run
+    if prefer and mode == "content" and model.knows_origins:
+        fits = relevance(guidance.scores([seed], run), model.picture.pixels.to(model.device))
+        model = model.preferring(prefer * fits)
     if mode == "restyle":
         source = Canvas.of_source(model.picture).tensor(model.channels).to(model.device)
         run = run._replace(start=source)

@@ -16,6 +16,7 @@ from unica.tasks.follow import (
     Mode,
     Momentum,
     Place,
+    Prefer,
     Scale,
     guided,
     guided_steps,
@@ -111,6 +112,7 @@ def text(
     fill: Fill = None,
     momentum: Momentum = None,
     from_level: FromLevel = 1,
+    prefer: Prefer = 0.0,
     scale: Scale = None,
     size: CanvasSize = None,
     count: Count = 1,
@@ -119,7 +121,8 @@ def text(
     """Draw pictures that show what a text says, by CLIP."""
     known = Prompts().check("prompts", prompts)
     scores = _scores(known, mode, _loaded(clip, model), views)
-    return guided(model, Guidance(scores, mode, eta, fill, momentum), where, from_level, scale, size, count, seed)
+    guidance = Guidance(model, scores, mode, eta, fill, momentum)
+    return guided(model, guidance, where, from_level, prefer, scale, size, count, seed)
 
 
 def _loaded(clip: "str | Clip", model: Model) -> "Clip":

@@ -58,8 +58,8 @@ class HybridEngine(Engine):
         "harmonize": {"strength": 0.25},
         "retarget": {"strength": 0.85},
         "animate": {"strength": 0.6, "between": 3},  # patches jump from frame to frame; dissolving hides that
-        "text": {"from_level": 0},  # the layout follows
-        "follow": {"from_level": 0},
+        "text": {"from_level": 0, "prefer": 2.0},  # the layout follows
+        "follow": {"from_level": 0, "prefer": 2.0},
     }
 
     def open(

@@ -70,6 +70,9 @@ class Instant(Model):
     def hiding(self, mask: Mask) -> Instant:
         return replace(self, patchwork=self.patchwork.hiding(mask))
 
+    def preferring(self, relevance: Float[Tensor, "h w"]) -> Instant:
+        return replace(self, patchwork=self.patchwork.preferring(relevance))
+
     def with_small_patches(self) -> Instant:
         return replace(self, patchwork=self.patchwork.with_small_patches())
 

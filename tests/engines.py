@@ -21,11 +21,14 @@ NETWORKS = {
 
 
 def small_model(engine: str, picture: Image.Image, steps: int = 30) -> Model:
+    """What is trained draws everything with its network, unless the engine cannot."""
     if not find(engine).presets:
         return find(engine).open(picture)
     source = load(picture)
     config = find(engine).config("fast", source)
-    trainer = Trainer(source, replace(config, network=NETWORKS[engine], steps=steps, batch_pixels=4000))
+    trainer = Trainer(
+        source, replace(config, network=NETWORKS[engine], steps=steps, batch_pixels=4000, detail="network")
+    )
     for _ in trainer.run():
         pass
     return trainer.model()

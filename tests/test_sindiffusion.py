@@ -261,7 +261,7 @@ def test_imported_models_are_kept_and_drawn_from(model, tmp_path: Path) -> None:
     model.save(tmp_path / "x.unica")
     again = unica.load(tmp_path / "x.unica", steps=2, sampler="ddim", precision="float32")
     assert isinstance(again, TrainedModel)
-    assert again.settings == {"preset": "imported", "steps": 2, "sampler": "ddim"}
+    assert again.settings == {"preset": "imported", "steps": 2, "sampler": "ddim", "detail": "network"}
     assert unica.sample(again, size=(41, 33))[0].size == (41, 33)
     noise = torch.randn(1, 3, 32, 40)
     assert torch.equal(again.predict_noise(noise, 500, 0), model.predict_noise(noise, 500, 0))

@@ -185,8 +185,9 @@ def test_anchor_says_where_the_source_stays(tiny_model: Model, anchor: str, corn
 
 
 def test_inpainting_changes_marked_pixels_only(any_model: Model) -> None:
-    (picture,) = unica.inpaint(any_model, HOLE)
-    marked, changed = HOLE.on(any_model.picture)[0], (load(picture).pixels != any_model.picture.pixels).any(0)
+    hole = Region(box=[(12, 30, 10, 14)])  # in the ground, where no two places are alike
+    (picture,) = unica.inpaint(any_model, hole)
+    marked, changed = hole.on(any_model.picture)[0], (load(picture).pixels != any_model.picture.pixels).any(0)
     assert not changed[~marked].any()
     assert changed[marked].float().mean() > 0.5
 
@@ -411,11 +412,14 @@ def test_mirrored_pictures_are_their_own_mirror_image(tiny_model: Model) -> None
     assert torch.equal(pixels, pixels.flip(-1)) and torch.equal(pixels, pixels.flip(-2))
 
 
-def test_tiling_removes_the_seam_and_keeps_the_middle(any_model: Model) -> None:
-    (drawn,) = unica.tile(any_model, axis="y", band=0.2, feather=2)
-    before, after = any_model.picture.pixels, load(drawn).pixels
+@pytest.mark.parametrize("engine", ENGINES)
+def test_tiling_removes_the_seam_and_keeps_the_middle(engine: str) -> None:
+    """Large enough that a patch at half the size of a layout is small beside the band."""
+    model = small_model(engine, to_pil(scenery(96, 128)))
+    (drawn,) = unica.tile(model, axis="y", band=0.2, feather=2)
+    before, after = model.picture.pixels, load(drawn).pixels
     assert seam(after, "y") < 0.75 * seam(before, "y")
-    assert torch.equal(after[:, 13:-13], before[:, 13:-13])
+    assert torch.equal(after[:, 26:-26], before[:, 26:-26])
 
 
 @pytest.mark.parametrize(("factor", "size"), [(0.5, None), (2.0, (45, 35)), (1.0, None)])
@@ -455,9 +459,12 @@ def test_retargeting_leaves_out_less_of_the_source_than_sampling() -> None:
     model = unica.open(picture)
 
     def left_out(drawn: list[Image.Image]) -> float:
-        return mean_patch_distance(model.picture.pixels[None], load(drawn[0]).pixels[None], scales=(0.5,))
+        source = model.picture.pixels[None]
+        return sum(mean_patch_distance(source, load(d).pixels[None], scales=(0.5,)) for d in drawn) / len(drawn)
 
-    assert left_out(unica.retarget(model, (65, 72))) < 0.85 * left_out(unica.sample(model, size=(65, 72)))
+    sampled = left_out(unica.sample(model, size=(65, 72), count=3))
+    retargeted = left_out(unica.retarget(model, (65, 72), count=3))
+    assert retargeted < 0.083 and retargeted < 0.95 * sampled
 
 
 def test_loop_has_no_jump_at_its_end(tiny_model: Model) -> None:

@@ -185,9 +185,9 @@ def test_the_header_of_a_file_keeps_its_keys(saved: Path) -> None:
     assert about["unica"] == "model" and about["version"] == "1"
     head = json.loads(about["head"])
     assert set(head) == {"recipe", "picture", "training"}
-    shared = {"engine", "network", "sizes", "starts", "chain", "output", "spread"}
+    shared = {"engine", "network", "sizes", "starts", "chain", "output", "spread", "detail", "order"}
     assert set(head["recipe"]) == {*shared, "blur", "rule", "blend"}
-    assert set(head["recipe"]["network"]) == {"kind", "width", "blocks", "fold", "channels"}
+    assert set(head["recipe"]["network"]) == {"kind", "width", "blocks", "fold", "channels", "ordered"}
     assert set(head["picture"]) == {"name", "bits", "sha256", "original_size", "shape"}
     assert set(head["training"]) == {"preset", "steps", "seconds", "seed"}
 
@@ -323,7 +323,7 @@ def test_from_a_picture_to_pictures(tmp_path: Path) -> None:
     assert again.returncode == 0, again.stderr
     assert (tmp_path / "again" / "photo-0.png").read_bytes() == first.read_bytes()
     told = command("info", "photo.unica", cwd=tmp_path).stdout
-    assert "sinddm" in told and "preset fast, steps 5" in told and "64x48" in told
+    assert "hybrid" in told and "preset fast, steps 5" in told and "64x48" in told
 
 
 def test_sindiffusion_on_the_command_line(tmp_path: Path) -> None:

@@ -50,8 +50,8 @@ def preset(engine: str, name: str) -> TrainingConfig:
 
 
 def small(engine: str = "sinddm", **settings) -> TrainingConfig:
-    """The preset `fast` with a small network and few steps."""
-    common = {"network": NETWORKS[engine], "steps": 8, "batch_pixels": 3000}
+    """The preset `fast` with a small network and few steps. The network draws everything."""
+    common = {"network": NETWORKS[engine], "steps": 8, "batch_pixels": 3000, "detail": "network"}
     return replace(preset(engine, "fast"), **{**common, **settings})
 
 
@@ -355,9 +355,12 @@ def test_too_small_a_picture_is_refused() -> None:
 @pytest.mark.parametrize(
     ("words", "match"),
     [
-        ({"engine": "instant"}, "engine must be sinddm or sindiffusion to be trained"),
-        ({"preset": "slow"}, "preset must be fast, paper, paper-small-gpu or no-blur, not slow"),
-        ({"receptive_field": 0.3}, "receptive_field is not a setting of training with the sinddm engine"),
+        ({"engine": "instant"}, "engine must be hybrid, sinddm or sindiffusion to be trained"),
+        ({"engine": "sinddm", "preset": "slow"}, "preset must be fast, paper, paper-small-gpu or no-blur, not slow"),
+        (
+            {"engine": "sinddm", "receptive_field": 0.3},
+            "not a setting of training with the sinddm engine",
+        ),
         ({"engine": "sindiffusion", "receptive_field": 3}, "receptive_field must be a number above 0 to 2"),
         ({"seed": -1}, "seed must be a whole number"),
         ({"budget": "1m", "steps": 3}, "not both"),

@@ -92,7 +92,8 @@ def test_views_do_not_depend_on_the_other_pictures() -> None:
 def test_every_pixel_is_seen(size: tuple[int, int]) -> None:
     """Edges least, because the published crops lie anywhere with the same probability."""
     picture, random = noise(1, 3, *size).requires_grad_(), seeded(3)
-    (gradient,) = torch.autograd.grad(sum(views(picture, 16, 24, random).sum() for _ in range(30)), picture)
+    seen = torch.stack([views(picture, 16, 24, random).sum() for _ in range(30)])
+    (gradient,) = torch.autograd.grad(seen.sum(), picture)
     gradient = gradient.sum(1)  # of all channels together: turning the hue may change one of them either way
     assert (gradient > 1e-4 * gradient.mean()).all()
     for edge in (gradient[:, :2], gradient[:, -2:], gradient[..., :2], gradient[..., -2:]):

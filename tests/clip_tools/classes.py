@@ -35,7 +35,7 @@ def logs(network: Any, pictures: Float[Tensor, "b 3 side side"]) -> Float[Tensor
     return network((pictures * 255 - 127) / 128).log_softmax(1)
 
 
-def score_of(network: Any, label: int, count: int = 8, seed: int = 0) -> Score:
+def score_of(network: Any, label: int, count: int = 16, seed: int = 0) -> Score:
     """A class's log probability, averaged over views: one picture at a time, and a fresh score for each run."""
     random = torch.Generator().manual_seed(seed)
 

@@ -130,7 +130,7 @@ class _Command:
         with reporter(self.values["quiet"]) as progress:
             self._say_if_shrunk(progress)
             if self.task.prepare is not None:
-                arguments = self.task.prepare(model, arguments, progress.say)
+                arguments = self.task.prepare(model, self.task.values(model, arguments), progress.say)
             frames = self.task.frames(model, **arguments)  # finds out now what is wrong with the arguments
             check_folder(self.output)
             report = self._draw(frames, arguments, progress)

@@ -101,17 +101,22 @@ class Task:
         if not isinstance(model, Model):
             raise UnicaError(f"{self.name} needs a model first: unica.open(picture) or unica.load(file) makes one")
         bound = inspect.signature(self.function).bind(model, *args, **kwargs)
+        values = self.values(model, bound.arguments)
+        if self.needs_source and not model.has_source:
+            raise UnicaError("this model was saved without its source: there is no picture to work on")
+        return self.function(model, **values)
+
+    def values(self, model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The checked value of each parameter: what is given, or the engine's default, or the task's."""
         usual = find(model.engine).defaults.get(self.name, {})
         values = {}
         for parameter in self.parameters:
-            value = bound.arguments.get(parameter.name, parameter.default)
+            value = given.get(parameter.name, parameter.default)
             if value is None:
                 value = usual.get(parameter.name, parameter.about.fallback)
                 value = None if value is UNSET else value
             values[parameter.name] = parameter.check(value)
-        if self.needs_source and not model.has_source:
-            raise UnicaError("this model was saved without its source: there is no picture to work on")
-        return self.function(model, **values)
+        return values
 
     def schema(self) -> dict[str, Any]:
         """JSON schema of the task's parameters."""

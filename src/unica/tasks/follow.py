@@ -9,7 +9,7 @@ from unica.declare import Anything, Choice, Group, Number, Param, Whole
 from unica.engines.base import Model, Run
 from unica.errors import UnicaError
 from unica.regions import Region
-from unica.tasks.declare import CanvasSize, Count, Seed, task
+from unica.tasks.declare import BY_ENGINE, CanvasSize, Count, Seed, task
 
 if TYPE_CHECKING:
     from unica.diffusion import Denoiser, Guide, Level
@@ -46,12 +46,15 @@ Momentum = Annotated[
     Param("How much of the engine's answer each step takes; less keeps more of what was gained (default: by the mode).",
           Number(0, 1)),
 ]  # fmt: skip
-FromLevel = Annotated[int, Param("In mode content, the first level that is guided; 0 is the coarsest.", Whole(0, 100))]
+FromLevel = Annotated[
+    int, Param("In mode content, the first level that is guided; 0 is the coarsest.", Whole(0, 100), fallback=1)
+]
 Prefer = Annotated[
     float,
     Param(
         "In mode content, how firmly the parts of the source that fit are preferred; 0 is not at all, 2 is firmly.",
         Number(0, 10),
+        fallback=0.0,
     ),
 ]
 Scale = Annotated[
@@ -70,8 +73,8 @@ def follow(
     eta: Eta = None,
     fill: Fill = None,
     momentum: Momentum = None,
-    from_level: FromLevel = 1,
-    prefer: Prefer = 0.0,
+    from_level: FromLevel = BY_ENGINE,
+    prefer: Prefer = BY_ENGINE,
     scale: Scale = None,
     size: CanvasSize = None,
     count: Count = 1,
@@ -175,7 +178,7 @@ def guided(
         return _region(model, guidance, planned, where, hold, count, seed)
     run = planned.run
     if prefer and mode == "content" and model.knows_origins:
-        fits = relevance(guidance.scores([seed], run), model.picture.pixels.to(model.device))
+        fits = relevance(guidance.scores([0], run), model.picture.pixels.to(model.device))
         model = model.preferring(prefer * fits)
     if mode == "restyle":
         source = Canvas.of_source(model.picture).tensor(model.channels).to(model.device)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from unica.declare import Param, Text, Whole
 from unica.engines.base import Model, Run
 from unica.prompts import DEFAULT_CLIP, Prompt, Prompts
-from unica.tasks.declare import NEW, CanvasSize, Count, Figures, Seed, task
+from unica.tasks.declare import BY_ENGINE, NEW, CanvasSize, Count, Figures, Seed, task
 from unica.tasks.follow import (
     Eta,
     Fill,
@@ -111,8 +111,8 @@ def text(
     eta: Eta = None,
     fill: Fill = None,
     momentum: Momentum = None,
-    from_level: FromLevel = 1,
-    prefer: Prefer = 0.0,
+    from_level: FromLevel = BY_ENGINE,
+    prefer: Prefer = BY_ENGINE,
     scale: Scale = None,
     size: CanvasSize = None,
     count: Count = 1,
@@ -149,10 +149,10 @@ def _scores(prompts: Sequence[Prompt], mode: str, clip: "Clip", views: int) -> "
 
         if mode == "region":
             return fit(BLURRY)
-        sharp, coarsest = fit(SHARP), run.levels[0]
-        if len(run.levels) == 1:
+        sharp, smallest = fit(SHARP), min(level.size for level in run.levels)
+        if smallest == run.levels[-1].size:
             return sharp
         blurry = fit(BLURRY)
-        return lambda pictures: (blurry if pictures.shape[-2:] == coarsest.size else sharp)(pictures)
+        return lambda pictures: (blurry if pictures.shape[-2:] == smallest else sharp)(pictures)
 
     return fresh

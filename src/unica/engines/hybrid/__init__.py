@@ -23,7 +23,7 @@ class Knobs:
     diversity: Annotated[
         float | None,
         Param(
-            "0 gives near-copies, 0.5 new layouts of the same scene, 1 what patches alone would draw (default: 0.5).",
+            "0 gives near-copies, 0.5 new layouts of the same scene, 1 wild mixtures (default: 0.5).",
             Number(0, 1),
         ),
     ] = None

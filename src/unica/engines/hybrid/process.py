@@ -15,10 +15,12 @@ from unica.pyramid import Size
 from unica.schedule import Discrete, cosine
 from unica.torus import Axes
 
-_WILDEST = 5  # side of the narrowest patches at the highest diversity
+# At the highest diversity:
+_WILDEST = 5  # side of the narrowest patches
+_WILDEST_TAKEN_OVER = 0.55
 # At the lowest diversity:
 _LEAST_NOISE = 0.1  # the time at which the source enters, as a fraction of the chain
-_LAST_TAKEN_OVER = 0.6
+_LAST_TAKEN_OVER = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +51,9 @@ class HybridProcess(Process):
 
     @property
     def taken_over(self) -> float:
-        """High diversity lets patches rearrange more of a layout, and at last all of it; low diversity less."""
+        """Patches that take over late leave a layout as it is, whether it is near the source or a wild one."""
         if self.diversity > 0.5:
-            return TAKEN_OVER * (2 - 2 * self.diversity)
+            return TAKEN_OVER + (_WILDEST_TAKEN_OVER - TAKEN_OVER) * (2 * self.diversity - 1)
         return _LAST_TAKEN_OVER + (TAKEN_OVER - _LAST_TAKEN_OVER) * 2 * self.diversity
 
     def levels(self, sizes: Sequence[Size], wrap: Axes = "") -> list[Level]:

@@ -88,7 +88,7 @@ def test_diversity_leads_away_from_the_source() -> None:
     assert isinstance(model, TrainedModel)
     assert far(model, 0.0) < 0.05 < 0.1 < far(model, 0.5)
     runs = [model.process.tuned(diversity=d).levels([(48, 64)])[0].start for d in (0.0, 0.2, 0.5, 1.0)]
-    assert runs[0] < runs[1] < runs[2] == runs[3] == hybrid.process.chain
+    assert runs[0] < runs[1] < runs[2] == runs[3] == model.process.chain
 
 
 def test_a_file_keeps_the_whole_picture(hybrid: TrainedModel, tmp_path: Path) -> None:

@@ -30,8 +30,8 @@ def network() -> Any:
     return made.eval().requires_grad_(False)
 
 
-def logs(network: Any, pictures: Float[Tensor, "b 3 side side"]) -> Float[Tensor, "b classes"]:
-    """Of each class's probability, for pictures of the right size."""
+def logs(network: Any, pictures: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b classes"]:
+    """Of each class's probability, for pictures of about the right size."""
     return network((pictures * 255 - 127) / 128).log_softmax(1)
 
 

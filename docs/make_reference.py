@@ -46,7 +46,7 @@ def page() -> str:
     ]
     lines += ["## Engines", ""]
     for engine in engines().values():
-        lines += [f"### {engine.name}", "", f"This engine {_sentence(engine.summary)}", ""]
+        lines += [f"### {engine.name}", "", _sentence(engine.summary[0].upper() + engine.summary[1:]), ""]
         lines += [*_table(parameters(engine.knobs)), ""]
         if parameters(engine.training_knobs):
             lines += ["When training:", "", *_table(parameters(engine.training_knobs)), ""]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import unica
 from unica import cache
 from unica.cli.app import make_app
 from unica.engines.base import find
+from unica.engines.files import read_model, write_model
 from unica.engines.hybrid import model as opening
 from unica.engines.hybrid.presets import fast
 from unica.engines.trained import TrainedModel, TrainedModelConfig
@@ -118,6 +120,28 @@ def test_a_damaged_file_in_the_cache_is_made_again(photo: Path, cached: list[int
     assert len(cached) == 2
 
 
+def test_a_network_of_another_version_is_made_again(photo: Path, cached: list[int]) -> None:
+    """The file is whole, but its description is not what this version writes."""
+    unica.open(photo, engine="hybrid")
+    (entry,) = cache.entries("layouts")
+    stored = read_model(entry.path)
+    write_model(entry.path, replace(stored, process={**stored.process, "unheard_of": 1}))
+    assert unica.sample(unica.open(photo, engine="hybrid")) and len(cached) == 2
+
+
+def test_a_model_on_another_device_is_the_same(photo: Path, cached: list[int]) -> None:
+    model = unica.open(photo, engine="hybrid", max_side=60)
+    moved = model.to("cpu")
+    assert moved.settings == model.settings and moved.settings["max_side"] == 60
+    assert torch.equal(unica.sample(moved, output="pt"), unica.sample(model, output="pt"))
+
+
+def test_a_model_cannot_be_shrunk(hybrid: TrainedModel, tmp_path: Path) -> None:
+    hybrid.save(tmp_path / "x.unica")
+    with pytest.raises(UnicaError, match="this is a model already"):
+        unica.load(tmp_path / "x.unica", max_side=40)
+
+
 def test_a_cache_that_cannot_be_written_to_is_no_hindrance(photo: Path, cached: list[int], tmp_path: Path) -> None:
     (tmp_path / "cache").write_bytes(b"a file where the folder should be")
     assert unica.sample(unica.open(photo, engine="hybrid"))
@@ -139,8 +163,6 @@ def test_the_cache_is_bounded_by_use(tmp_path: Path, monkeypatch: pytest.MonkeyP
         path = cache.folder() / "layouts" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(bytes(1000))
-        import os
-
         os.utime(path, (number, number))
     cache.used(cache.folder() / "layouts" / "a")
     cache.bound("layouts", 2500)

@@ -261,7 +261,7 @@ class Noting:
 def test_each_look_has_16_views_and_fitting_templates(any_model: Model, mode: str) -> None:
     """Those of regions name blur. A model with levels of one size takes the sharp ones."""
     where = BOX if mode == "region" else None
-    unica.text(any_model, "a castle", mode, clip=(clip := Noting()), where=where)
+    unica.text(any_model, "a castle", mode, clip=(clip := Noting()), where=where, prefer=0)
     assert len(clip.looks) >= guided_steps(any_model, mode).looks
     sizes = {level.size for level in any_model.for_guidance().run((48, 64)).levels}
     for prompt, templates, size, views in clip.looks:
@@ -280,6 +280,15 @@ def test_templates_name_blur_on_the_coarsest_level_alone(mode: str) -> None:
         assert len(sizes) > 1 and seen == {(size, 14 if size != sizes[0] else 26) for size in sizes}
     else:
         assert seen == {(sizes[-1], 14)}
+
+
+def test_windows_of_the_source_are_seen_at_a_glance() -> None:
+    """One view of each is enough to tell which parts fit; 16 would take longer than the picture."""
+    model = unica.open(to_pil(scenery(48, 64)))
+    unica.text(model, "a castle", clip=(clip := Noting()), prefer=2)
+    glances = [size for _, _, size, views in clip.looks if views == 1]
+    assert len(glances) > 9 and max(glances) < (48, 64)
+    assert {views for _, _, _, views in clip.looks} == {1, 16}
 
 
 def test_strengths_are_the_published_ones(any_model: Model) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from unica.cli.progress import Progress
 
 PANEL = "Output"
-_SHOWCASE = "sample"  # the task after which other engines are named
+_PLAIN = "sample"  # the task whose files have no suffix, and after which other engines are named
 _COUNTED = ("count", "seed")  # parameters of tasks that are shown with the output
 
 
@@ -140,7 +140,7 @@ class _Command:
                 save_png(contact_sheet(sheet), path)
                 report["sheet"] = str(path)
                 progress.say(f"{path}")
-            if self.values["engine"] is None and self.task.name == _SHOWCASE:
+            if self.values["engine"] is None and self.task.name == _PLAIN:
                 for offer in other_offers(self.values["path"], model):
                     progress.say(offer)
         report["seconds"] = round(time.perf_counter() - self.began, 3)
@@ -218,7 +218,7 @@ class _Command:
     @property
     def _stem(self) -> str:
         name = self.model.picture.name
-        return name if self.task.name == _SHOWCASE else f"{name}-{self.task.name}"
+        return name if self.task.name == _PLAIN else f"{name}-{self.task.name}"
 
     def _provenance(self, frame: Any, size: tuple[int, int]) -> dict[str, str]:
         """What a picture says of how it was made."""

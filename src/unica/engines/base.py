@@ -14,7 +14,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
-from unica.declare import Choice, Param, checked, parameters
+from unica.declare import Choice, Number, Param, checked, parameters
 from unica.errors import UnicaError, listed, one_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from unica.training.config import TrainingConfig
 
 GROUP = "unica.engines"  # of entry points
-
 
 Report = Callable[[float, str], None]  # is told how much of a preparation is done, from 0 to 1, and what it does
 
@@ -153,6 +152,16 @@ DetailKnob = Annotated[
     Param(
         "What draws fine detail: the network, as published, or patches of the source (default: as it was trained for).",
         Choice("network", "patches"),
+    ),
+]
+
+
+OrderKnob = Annotated[
+    float | None,
+    Param(
+        "How firmly things stay at their height in the picture, sky above and ground below: 0 not at all, 1 firmly"
+        " (default: as firmly as in the source).",
+        Number(0, 1),
     ),
 ]
 

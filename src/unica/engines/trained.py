@@ -59,6 +59,7 @@ class TrainedModel(ModelHubMixin, Model, library_name="unica", tags=["unica", "s
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         has_source: bool = True,
+        max_side: int | None = None,
     ) -> None:
         self.process = process
         self.engine = process.engine
@@ -66,7 +67,7 @@ class TrainedModel(ModelHubMixin, Model, library_name="unica", tags=["unica", "s
         self.picture = picture
         self.training = dict(training or {})  # how the model was made: preset, steps, seconds, seed
         self.device, self.dtype = torch.device(device), dtype
-        self.has_source = has_source
+        self.has_source, self.max_side = has_source, max_side
         self.batch = _BATCH[self.device.type]
         self.patchwork = self._patchwork()
         self.knows_origins = self.patchwork is not None
@@ -134,9 +135,10 @@ class TrainedModel(ModelHubMixin, Model, library_name="unica", tags=["unica", "s
 
     def to(self, device: str | torch.device) -> TrainedModel:
         where = find_device(device) if isinstance(device, str) else device
-        return type(self)(
-            self.process, deepcopy(self.network), self.picture, self.training, where, self.dtype, self.has_source
-        )
+        model = copy(self)
+        model.network, model.device, model.batch = deepcopy(self.network).to(where), where, _BATCH[where.type]
+        model.patchwork = None if self.patchwork is None else self.patchwork.to(where)
+        return model
 
     def _with(self, process: Process | None = None, patchwork: Patchwork | None = None) -> TrainedModel:
         model = copy(self)
@@ -227,7 +229,12 @@ class TrainedModel(ModelHubMixin, Model, library_name="unica", tags=["unica", "s
 
 
 def read_trained(
-    stored: StoredModel, kind: type[Process], device: torch.device, dtype: torch.dtype, **knobs: Any
+    stored: StoredModel,
+    kind: type[Process],
+    device: torch.device,
+    dtype: torch.dtype,
+    max_side: int | None = None,
+    **knobs: Any,
 ) -> TrainedModel:
     """The model that a file holds, where the engine has this kind of process."""
     try:
@@ -242,7 +249,7 @@ def read_trained(
     if knobs.get("detail") == "patches" and not stored.has_source:
         raise UnicaError("this model was saved without its source: there are no patches to draw detail with")
     process = process.tuned(**knobs)
-    return TrainedModel(process, network, stored.picture, stored.training, device, dtype, stored.has_source)
+    return TrainedModel(process, network, stored.picture, stored.training, device, dtype, stored.has_source, max_side)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,7 +47,10 @@ Momentum = Annotated[
           Number(0, 1)),
 ]  # fmt: skip
 FromLevel = Annotated[
-    int, Param("In mode content, the first level that is guided; 0 is the coarsest.", Whole(0, 100), fallback=1)
+    int,
+    Param(
+        "In mode content, the first level that is guided; 0 is the coarsest (default: 1).", Whole(0, 100), fallback=1
+    ),
 ]
 Prefer = Annotated[
     float,
@@ -103,9 +106,17 @@ class Guidance:
     """A score and how it is climbed; what is not given follows from the mode, as in SinDDM's authors' code."""
 
     def __init__(
-        self, model: Model, scores: "Scores", mode: str, eta: float | None, fill: float | None, momentum: float | None
+        self,
+        model: Model,
+        scores: "Scores",
+        mode: str,
+        eta: float | None,
+        fill: float | None,
+        momentum: float | None,
+        glance: "Score | None" = None,
     ) -> None:
         self.scores, self.mode = scores, mode
+        self.glance = glance  # a cheaper score, for the many windows of the source; None: the score itself
         usual = _ETA if model.differentiable else _ETA_OF_PATCHES
         self.eta = usual[mode] if eta is None else eta
         self.fill = _FILL[mode] if fill is None else fill
@@ -178,7 +189,8 @@ def guided(
         return _region(model, guidance, planned, where, hold, count, seed)
     run = planned.run
     if prefer and mode == "content" and model.knows_origins:
-        fits = relevance(guidance.scores([0], run), model.picture.pixels.to(model.device))
+        glance = guidance.glance or guidance.scores([0], run)  # one seed, so that pictures depend on their own alone
+        fits = relevance(glance, model.picture.pixels.to(model.device))
         model = model.preferring(prefer * fits)
     if mode == "restyle":
         source = Canvas.of_source(model.picture).tensor(model.channels).to(model.device)

@@ -119,9 +119,11 @@ def text(
     seed: Seed = 0,
 ) -> "Iterator[Frame]":
     """Draw pictures that show what a text says, by CLIP."""
-    known = Prompts().check("prompts", prompts)
-    scores = _scores(known, mode, _loaded(clip, model), views)
-    guidance = Guidance(model, scores, mode, eta, fill, momentum)
+    from unica.guides.clip import SHARP
+
+    known, seeing = Prompts().check("prompts", prompts), _loaded(clip, model)
+    scores = _scores(known, mode, seeing, views)
+    guidance = Guidance(model, scores, mode, eta, fill, momentum, glance=seeing.score(known, SHARP, views=1))
     return guided(model, guidance, where, from_level, prefer, scale, size, count, seed)
 
 

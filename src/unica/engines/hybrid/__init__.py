@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from unica.declare import Number, Odd, Param, Whole
-from unica.engines.base import Engine, Report
-from unica.errors import one_of
+from unica.engines.base import Engine, OrderKnob, Report
+from unica.errors import UnicaError, one_of
 
 if TYPE_CHECKING:
     import torch
@@ -30,14 +30,7 @@ class Knobs:
     patch: Annotated[
         int | None, Param("Side of the patches that make fine detail (default: 7); larger ones copy more.", Odd(3, 31))
     ] = None
-    order: Annotated[
-        float | None,
-        Param(
-            "How firmly things stay at their height in the picture, sky above and ground below: 0 not at all, 1 firmly"
-            " (default: as firmly as in the source).",
-            Number(0, 1),
-        ),
-    ] = None
+    order: OrderKnob = None
     max_side: Annotated[
         int | None,
         Param("Larger pictures are shrunk to this many pixels a side before they are learned.", Whole(32, 10**6)),
@@ -46,7 +39,7 @@ class Knobs:
 
 class HybridEngine(Engine):
     name = "hybrid"
-    summary = "a small network for what is large, patches for what is fine; it trains for half a minute"
+    summary = "a small network draws what is large, patches what is fine; half a minute of training"
     offer = "draws layouts that bend instead of tearing; it learns a picture in half a minute, once"
     rank = 5
     opens_pictures = True
@@ -75,6 +68,8 @@ class HybridEngine(Engine):
         return PRESETS[one_of("preset", preset, list(self.presets))]()
 
     def read(self, stored: "StoredModel", device: "torch.device", dtype: "torch.dtype", **knobs: Any) -> "TrainedModel":
+        if knobs.pop("max_side", None) is not None:
+            raise UnicaError("max_side is for pictures that are yet to be learned: this is a model already")
         from unica.engines.hybrid.process import HybridProcess
         from unica.engines.trained import read_trained
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -35,41 +36,28 @@ def open_picture(
     dtype = find_dtype(precision, where)
     max_side = max_side or _MAX_SIDE
     picture, config = load(image, max_side), fast()
-    path = _path(picture, config)
-    stored = _kept(path)
-    if stored is None:
-        stored = _trained(picture, config, where, dtype, report)
-        _keep(stored, path)
-    stored = replace(stored, picture=picture, has_source=True)
-    model = read_trained(stored, HybridProcess, where, dtype, **knobs)
-    model.max_side = max_side
-    return model
+    path = _path(picture, config, where, dtype)
 
+    def of(stored: StoredModel) -> TrainedModel:
+        whole = replace(stored, picture=picture, has_source=True)
+        return read_trained(whole, HybridProcess, where, dtype, max_side, **knobs)
 
-def _path(picture: Picture, config: TrainingConfig) -> Path:
-    """The place of a network in the cache: it follows from all that decides the network."""
-    decides = repr((picture.sha256, picture.size, config, _SEED))
-    return cache.folder() / _FOLDER / f"{picture.name}-{sha256(decides.encode()).hexdigest()[:16]}.unica"
-
-
-def _kept(path: Path) -> StoredModel | None:
-    if not path.exists():
-        return None
-    try:
-        stored = read_model(path)
-    except (UnicaError, Damaged):  # it is made again
-        return None
-    cache.used(path)
-    return stored
-
-
-def _keep(stored: StoredModel, path: Path) -> None:
-    """Write a network to the cache, without the picture. Where that fails it will be trained again."""
-    try:
+    if path.exists():
+        with suppress(UnicaError, Damaged):  # of a damaged file, or one of another version: it is made again
+            model = of(read_model(path))
+            cache.used(path)
+            return model
+    stored = _trained(picture, config, where, dtype, report)
+    with suppress(UnicaError, OSError):  # a cache that cannot be written to costs a training the next time
         write_model(path, replace(stored, has_source=False))
         cache.bound(_FOLDER, _MOST_BYTES)
-    except (UnicaError, OSError):
-        pass
+    return of(stored)
+
+
+def _path(picture: Picture, config: TrainingConfig, device: torch.device, dtype: torch.dtype) -> Path:
+    """The place of a network in the cache: it follows from all that decides the network."""
+    decides = repr((picture.sha256, picture.size, config, _SEED, device.type, dtype))
+    return cache.folder() / _FOLDER / f"{picture.name}-{sha256(decides.encode()).hexdigest()[:16]}.unica"
 
 
 def _trained(

@@ -1,4 +1,4 @@
-"""The hybrid engine's process: one small network at the size of the patches' coarsest level."""
+"""The hybrid engine's process: one small network that draws a layout, and patches that take over from it."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from unica.declare import Number, Odd, Param, Whole
-from unica.engines.base import Engine, Report
+from unica.engines.base import Engine, OrderKnob, Report
 
 if TYPE_CHECKING:
     from unica.engines.instant.model import Instant
@@ -17,14 +17,7 @@ class Knobs:
     diversity: Annotated[
         float, Param("0 gives near-copies, 0.5 new layouts of the same scene, 1 wild mixtures.", Number(0, 1))
     ] = 0.5
-    order: Annotated[
-        float | None,
-        Param(
-            "How firmly things stay at their height in the picture, sky above and ground below: 0 not at all, 1 firmly "
-            "(default: as firmly as in the source).",
-            Number(0, 1),
-        ),
-    ] = None
+    order: OrderKnob = None
     patch: Annotated[int, Param("Side of the patches that make fine detail; larger ones copy more.", Odd(3, 31))] = 7
     levels: Annotated[
         int | None, Param("How many sizes the picture is seen at (default: by its size).", Whole(1, 12))

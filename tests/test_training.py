@@ -30,7 +30,7 @@ from unica.tensor_files import read_tensors, write_tensors
 from unica.training.average import Average
 from unica.training.clock import Clock
 from unica.training.config import TrainingConfig
-from unica.training.loop import Trainer
+from unica.training.loop import Trainer, at_most_threads
 from unica.training.memory import step_memory
 from unica.training.muon import orthogonal
 from unica.training.session import check_output, seconds, state_path
@@ -439,3 +439,16 @@ def test_muons_steps_are_orthogonal(shape: tuple[int, int]) -> None:
     assert values.max() < 1.3 and values.median() > 0.6
     u, _, v = torch.linalg.svd(matrix, full_matrices=False)
     assert torch.nn.functional.cosine_similarity(orthogonal(matrix).flatten(), (u @ v).flatten(), dim=0) > 0.95
+
+
+def test_few_threads_are_used_for_a_step_alone() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with at_most_threads(1):
+            assert torch.get_num_threads() == 1
+        with at_most_threads(None):
+            assert torch.get_num_threads() == 2
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

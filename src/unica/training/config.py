@@ -46,6 +46,7 @@ class TrainingConfig(ABC):
     random_crop: tuple[float, float] = (0.0, 0.0)  # at most this fraction of rows and of columns is cut off
     enlarge: bool = False  # whether that factor may make the source larger than it is
     checkpointing: bool = False  # compute features again in the backward pass instead of keeping them in memory
+    threads: int | None = None  # of a CPU, at most; None: torch's own number
     largest_area: int = 50_000  # pixels; larger sources are shrunk
 
     engine: ClassVar[str]

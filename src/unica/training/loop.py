@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -120,6 +121,10 @@ class Trainer:
 
     def train_step(self, level: int) -> int:
         """One step of Alg. 1 on a level. Returns the number of pixels that it trained on."""
+        with at_most_threads(self.config.threads):
+            return self._train_step(level)
+
+    def _train_step(self, level: int) -> int:
         batch = self._batch(level)
         eps = torch.randn(batch.x0.shape, generator=self.noise, device=self.device)
         for optimizer in self.optimizers:
@@ -257,6 +262,17 @@ class Trainer:
         }
         network = deepcopy(self.average.network)
         return self.config.model(self.process, network, self.picture, training, self.device, self.dtype)
+
+
+@contextmanager
+def at_most_threads(most: int | None) -> Iterator[None]:
+    """Small steps are slower on many threads, which wait for each other more than they work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(before, most or before))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def pairs(levels: Sequence[Float[Tensor, "c _ _"]]) -> list[Pair]:

@@ -39,12 +39,12 @@ class Knobs:
 
 class HybridEngine(Engine):
     name = "hybrid"
-    summary = "a small network draws what is large, patches what is fine; half a minute of training"
-    offer = "draws layouts that bend instead of tearing; it learns a picture in half a minute, once"
+    summary = "a small network draws what is large, patches what is fine; less than a minute of training"
+    offer = "draws layouts that bend instead of tearing; it learns a picture in less than a minute, once"
     rank = 5
     opens_pictures = True
     knobs = Knobs
-    presets = {"fast": "good pictures after half a minute of training"}  # noqa: RUF012
+    presets = {"fast": "good pictures after less than a minute of training"}  # noqa: RUF012
     defaults = {  # noqa: RUF012
         "style": {"strength": 0.4},
         "analogy": {"strength": 0.7},

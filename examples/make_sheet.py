@@ -1,4 +1,4 @@
-"""Draw the README's picture: each row is an example image and four pictures made of it.
+"""Draw the README's picture: each row is an example image and four pictures made of it, by one engine and by another.
 
 python examples/make_sheet.py docs/images/demo.jpg
 """
@@ -12,18 +12,20 @@ from PIL import Image
 
 import unica
 
-HEIGHT = 160
+HEIGHT = 130
+ENGINES = ("instant", "hybrid")
 
 
-def row(path: Path) -> list[Image.Image]:
+def row(path: Path, engine: str) -> list[Image.Image]:
     source = Image.open(path).convert("RGB")
-    pictures = [source, *unica.sample(unica.open(source), count=4)]
+    pictures = [source, *unica.sample(unica.open(source, engine), count=4)]
     return [p.resize((round(p.width * HEIGHT / p.height), HEIGHT), Image.Resampling.LANCZOS) for p in pictures]
 
 
 def main() -> None:
     folder = Path(__file__).parent / "images"
-    rows = [row(path) for path in sorted([*folder.glob("*.png"), *folder.glob("*.jpg")])]
+    paths = sorted([*folder.glob("*.png"), *folder.glob("*.jpg")])
+    rows = [row(path, engine) for path in paths for engine in ENGINES]
     gap = 4
     width = max(sum(p.width + gap for p in pictures) + 2 * gap for pictures in rows)
     sheet = Image.new("RGB", (width, len(rows) * (HEIGHT + gap)), "white")
@@ -32,7 +34,7 @@ def main() -> None:
         for n, picture in enumerate(pictures):
             sheet.paste(picture, (left, i * (HEIGHT + gap)))
             left += picture.width + gap * (3 if n == 0 else 1)
-    sheet.save(sys.argv[1], quality=88)
+    sheet.save(sys.argv[1], quality=85)
 
 
 if __name__ == "__main__":

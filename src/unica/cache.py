@@ -43,7 +43,7 @@ def used(path: Path) -> None:
 
 
 def bound(below: str, most: int) -> None:
-    """Remove the files of a folder that have not been used for longest, until the others take at most so many bytes."""
+    """Keep the most recently used files of a folder, as many as fit into so many bytes, and remove the others."""
     total = 0
     for entry in entries(below):
         total += entry.bytes

@@ -17,8 +17,8 @@ _OVERLAP = 0.5  # of neighbouring windows
 def relevance(score: Score, picture: Float[Tensor, "c h w"], shares: Sequence[float] = _SHARES) -> Float[Tensor, "h w"]:
     """The score of what is around each pixel, with mean 0 and standard deviation 1.
 
-    The score sees windows of the picture at several sizes. A pixel has the mean of the windows that it lies in, where
-    those in whose middle it lies count more. Each size counts the same.
+    The score sees windows of the picture at several sizes. A pixel gets the weighted mean of the windows that contain
+    it; windows with their middle near it weigh more. Each size counts the same.
     """
     height, width = picture.shape[-2:]
     total = torch.zeros(height, width, device=picture.device)

@@ -189,7 +189,7 @@ def guided(
         return _region(model, guidance, planned, where, hold, count, seed)
     run = planned.run
     if prefer and mode == "content" and model.knows_origins:
-        glance = guidance.glance or guidance.scores([0], run)  # one seed, so that pictures depend on their own alone
+        glance = guidance.glance or guidance.scores([0], run)  # seed 0 in every run
         fits = relevance(glance, model.picture.pixels.to(model.device))
         model = model.preferring(prefer * fits)
     if mode == "restyle":

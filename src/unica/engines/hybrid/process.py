@@ -51,7 +51,7 @@ class HybridProcess(Process):
 
     @property
     def taken_over(self) -> float:
-        """Patches that take over late leave a layout as it is, whether it is near the source or a wild one."""
+        """Late at low and at high diversity: what takes over late changes little, of a near-copy or of a wild layout."""
         if self.diversity > 0.5:
             return TAKEN_OVER + (_WILDEST_TAKEN_OVER - TAKEN_OVER) * (2 * self.diversity - 1)
         return _LAST_TAKEN_OVER + (TAKEN_OVER - _LAST_TAKEN_OVER) * 2 * self.diversity

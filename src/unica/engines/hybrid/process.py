@@ -51,7 +51,7 @@ class HybridProcess(Process):
 
     @property
     def taken_over(self) -> float:
-        """Late at low and at high diversity: what takes over late changes little, of a near-copy or of a wild layout."""
+        """Late at low and at high diversity: what takes over late changes little of a near-copy or a wild layout."""
         if self.diversity > 0.5:
             return TAKEN_OVER + (_WILDEST_TAKEN_OVER - TAKEN_OVER) * (2 * self.diversity - 1)
         return _LAST_TAKEN_OVER + (TAKEN_OVER - _LAST_TAKEN_OVER) * 2 * self.diversity

@@ -55,7 +55,7 @@ FromLevel = Annotated[
 Prefer = Annotated[
     float,
     Param(
-        "In mode content, how firmly the parts of the source that fit are preferred; 0 is not at all, 2 is firmly.",
+        "In mode content, how firmly the parts of the source that fit are preferred; 0 is not at all, 4 is firmly.",
         Number(0, 10),
         fallback=0.0,
     ),

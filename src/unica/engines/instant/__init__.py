@@ -39,8 +39,8 @@ class InstantEngine(Engine):
         "harmonize": {"strength": 0.25},
         "retarget": {"strength": 0.85},
         "animate": {"strength": 0.93, "between": 3},  # patches jump from frame to frame; dissolving hides that
-        "text": {"prefer": 2.0},
-        "follow": {"prefer": 2.0},
+        "text": {"prefer": 4.0},
+        "follow": {"prefer": 4.0},
     }
 
     def open(

@@ -31,6 +31,7 @@ COLUMNS = {
     "sharpness": "sharpness",
     "lpips_source": "LPIPS to the source",
     "largest_copy": "largest copy",
+    "frechet_stem": "Fréchet",
     "lpips_diversity": "LPIPS of pairs",
 }
 

@@ -43,14 +43,15 @@ def test_sampling_writes_pictures_a_sheet_and_a_report(photo: Path, tmp_path: Pa
     assert "photo-5.png" in done.stderr and "\x1b" not in done.stderr  # plain lines when not a terminal
 
 
-def test_info_prints_the_command_that_makes_the_same_bytes(photo: Path, tmp_path: Path) -> None:
+def test_info_prints_the_command_that_makes_the_same_bytes(photo: Path, tmp_path: Path, monkeypatch) -> None:
     inside("sample", photo, "-n", "3", "--seed", "5", "--stretch", "1.5x1", "--tile", "x", "-o", tmp_path / "a", "-q")
     third = tmp_path / "a" / "photo-7.png"
     text = read_text(third)
     assert text["unica:engine"] == "instant" and text["unica:seed"] == "7" and len(text["unica:source-sha256"]) == 64
     printed = CliRunner().invoke(make_app(), ["info", str(third)]).output.strip().splitlines()[-1]
     words = shlex.split(printed)
-    assert words[:2] == ["unica", "sample"]
+    assert words[:3] == ["unica", "sample", "photo.png"]
+    monkeypatch.chdir(photo.parent)
     inside(*words[1:], "-o", tmp_path / "b", "-q")
     assert (tmp_path / "b" / "photo-7.png").read_bytes() == third.read_bytes()
 
@@ -201,8 +202,62 @@ def test_info_prints_nothing_harmful_from_a_strangers_picture(tmp_path: Path) ->
     save_png(flat, path, {"unica:command": "unica sample x; rm -rf ~\n\x1b[2Jls", "Software": "\x1b[31m"})
     shown = CliRunner().invoke(make_app(), ["info", str(path)]).output
     assert "\x1b" not in shown and "; rm" not in shown.splitlines()[-1].replace("'x;'", "")
-    save_png(flat, path, {"unica:command": "rm -rf ~"})
-    assert "rm -rf" not in CliRunner().invoke(make_app(), ["info", str(path)]).output
+
+
+@pytest.mark.parametrize("claimed", ["rm -rf ~", "unica push a b/c", "unica cache --empty", "unica sample x --wrong 3"])
+def test_info_prints_only_commands_that_draw(claimed: str, tmp_path: Path) -> None:
+    save_png(Image.new("RGB", (40, 40)), path := tmp_path / "strange.png", {"unica:command": claimed})
+    assert CliRunner().invoke(make_app(), ["info", str(path)]).output.splitlines()[-1] == "not made by unica"
+
+
+def test_info_leaves_out_what_a_command_would_write(tmp_path: Path) -> None:
+    claimed = "unica inpaint x.png -o /etc --output=/etc --show-mask /etc/passwd --seed 3 -- -y.png"
+    save_png(Image.new("RGB", (40, 40)), path := tmp_path / "strange.png", {"unica:command": claimed})
+    shown = CliRunner().invoke(make_app(), ["info", str(path)]).output.splitlines()[-1]
+    assert shown == "unica inpaint x.png --seed 3 -- -y.png"
+
+
+def test_pictures_name_files_without_their_folders(photo: Path, tmp_path: Path) -> None:
+    private, open_ = tmp_path / "a", tmp_path / "b"
+    for folder, options in ((private, []), (open_, ["--keep-paths"])):
+        inside("paint", photo, "--content", photo, "-n", "1", "-o", folder, "-q", *options)
+    texts = [read_text(next(folder.iterdir())) for folder in (private, open_)]
+    assert [str(photo.parent) in " ".join(text.values()) for text in texts] == [False, True]
+
+
+def test_names_do_not_command_the_terminal_or_its_markup(tmp_path: Path, photo: Path) -> None:
+    named = photo.rename(tmp_path / "a\x1b[31m\n[bold]b.png")
+    for words in (["sample", str(named), "-n", "1"], ["eval", str(named), str(named)], ["info", str(named)]):
+        done = unica(*words, "-o", tmp_path / "out") if words[0] == "sample" else unica(*words)
+        assert done.returncode == 0 and "\x1b" not in done.stdout + done.stderr
+        assert "\\x1b[31m\\n[bold]b" in done.stdout + done.stderr
+
+
+def test_what_a_command_reads_is_never_written_to(photo: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    before = photo.read_bytes()
+    results = tmp_path / "results.json"
+    results.write_text('{"rows": []}')
+    for words in (
+        ["inpaint", str(photo), "--box", "1,1,9,9", "--show-mask", str(photo)],
+        ["eval", str(photo), str(photo), "--html", str(photo)],
+        ["train", str(photo), "-o", str(photo), "--resume"],
+        ["bench", str(photo.parent), "-o", str(tmp_path), "--compare", str(tmp_path)],
+    ):
+        _expect_one_sentence(words, "read by this command", capsys, monkeypatch)
+    assert photo.read_bytes() == before and results.read_text() == '{"rows": []}'
+
+
+def test_nothing_is_written_before_all_is_checked(photo: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    photo = photo.rename(tmp_path / "photo.png")
+    for words, names in (
+        (["inpaint", "photo.png", "--box", "900,1,9,9", "--show-mask", "mask.png"], "box"),
+        (["eval", "photo.png", "photo.png", "--html", "missing/report.html"], "missing is not a folder"),
+        (["eval", "photo.png", "photo.png", "--html", "/dev/full"], "cannot be replaced"),
+        (["bench", "missing", "-o", "results"], "missing"),
+    ):
+        _expect_one_sentence(words, names, capsys, monkeypatch)
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
 
 
 def test_help_tells_defaults_that_follow_from_the_picture() -> None:

@@ -326,7 +326,7 @@ def test_from_a_picture_to_pictures(tmp_path: Path) -> None:
     assert "hybrid" in told and "preset fast, steps 5" in told and "64x48" in told
 
 
-def test_sindiffusion_on_the_command_line(tmp_path: Path) -> None:
+def test_sindiffusion_on_the_command_line(tmp_path: Path, monkeypatch) -> None:
     photo, model = tmp_path / "photo.png", tmp_path / "photo.unica"
     to_pil(scenery(48, 64)).save(photo)
     inside("train", photo, "--engine", "sindiffusion", "--receptive-field", "0.4", "--steps", "2", "-o", model, "-q")
@@ -334,6 +334,7 @@ def test_sindiffusion_on_the_command_line(tmp_path: Path) -> None:
     inside("sample", model, "-n", "1", "--steps", "3", "--sampler", "ddim", "-o", tmp_path / "out", "-q")
     words = shlex.split(read_text(tmp_path / "out" / "photo-0.png")["unica:command"])
     assert words[words.index("--steps") + 1] == "3" and words[words.index("--sampler") + 1] == "ddim"
+    monkeypatch.chdir(tmp_path)
     inside(*words[1:], "-o", tmp_path / "again", "-q")
     first, again = (tmp_path / folder / "photo-0.png" for folder in ("out", "again"))
     assert first.read_bytes() == again.read_bytes()

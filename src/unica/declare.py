@@ -168,6 +168,7 @@ class File(Kind):
     """A file or a folder; in Python, a picture may also be a Pillow image."""
 
     metavar: str = "FILE"
+    written: bool = False  # whether it is written, not read
 
     def parse(self, name: str, text: str) -> Path:
         return Path(text)

@@ -10,6 +10,7 @@ import typer
 import unica
 from unica.cli.commands import add_commands
 from unica.cli.drawing import add_tasks
+from unica.cli.terminal import complain, say
 from unica.errors import UnicaError
 
 try:  # what Typer raises for bad usage: its own kind of error, or in earlier versions that of the click they need
@@ -40,7 +41,7 @@ def make_app(only: str | None = None) -> typer.Typer:
 
 def _version(wanted: bool | None) -> None:
     if wanted:
-        typer.echo(f"unica {unica.__version__}")
+        say(f"unica {unica.__version__}")
         raise typer.Exit
 
 
@@ -58,7 +59,7 @@ def main() -> None:
     try:
         code = make_app(chosen)(standalone_mode=False) or 0
         if code == _INTERRUPTED:  # where nothing could say more
-            typer.echo("unica: interrupted.", err=True)
+            complain("interrupted")
         raise SystemExit(code)
     except UsageProblem as error:
         _usage(error.format_message())
@@ -78,5 +79,5 @@ def _usage(message: str) -> None:
 
 
 def _fail(sentence: str) -> None:
-    typer.echo(f"unica: {sentence.rstrip('.')}.", err=True)
+    complain(sentence)
     raise SystemExit(2)

@@ -10,14 +10,17 @@ from statistics import fmean, median, stdev
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from unica.cli.outputs import spare
 from unica.cli.progress import reporter
+from unica.cli.terminal import plain
 from unica.engines.base import engines, find, picture_engine
 from unica.errors import UnicaError, whole
 from unica.evaluation import load_networks
 from unica.evaluation.bench import RESULTS, Benchmark, Method, Row, find_images, read_results, run
 from unica.evaluation.report import number
-from unica.files import write_text
+from unica.files import check_folder, write_text
 from unica.metrics import measures
 from unica.plot import Point, scatter
 from unica.training.session import seconds
@@ -51,7 +54,9 @@ def run_and_show(
         seconds(budget)  # refuses a wrong one before any work
         whole("count", count, 1, 10_000)
         methods = [*map(_engine, engines or _default(external)), *map(_external, external)]
+        spare(output / RESULTS, (path / RESULTS if path.is_dir() else path for path in compare))
         benchmark = Benchmark(find_images(folder), methods, count, output, budget)
+        check_folder(output)
         tables[_label(output, tables)] = _run(benchmark, weights, quiet)
     for path, rows in beside:
         tables[_label(path, tables)] = rows
@@ -116,7 +121,7 @@ def sinddm_table(columns: dict[str, list[Row]]) -> Table:
     table.add_column("type")
     table.add_column("measure")
     for name in columns:
-        table.add_column(name, justify="right")
+        table.add_column(Text(plain(name)), justify="right")
     family = ""
     for m in measures():
         values = {name: _values(rows, m.name) for name, rows in columns.items()}
@@ -142,7 +147,7 @@ def sindiffusion_table(columns: dict[str, list[Row]]) -> Table:
         table.add_column(f"{m.title} {_ARROWS[m.better]}", justify="right")
     for name, rows in columns.items():
         means = (fmean(values) if (values := _values(rows, measure)) else None for measure in _SINDIFFUSION)
-        table.add_row(name, *map(number, means))
+        table.add_row(Text(plain(name)), *map(number, means))
     return table
 
 

@@ -1,7 +1,6 @@
 """The commands that are no tasks, as declared functions. What they do is heavy, and imported when one is run."""
 
 import json as json_
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -46,7 +45,7 @@ class Sizes(Size):
 
 Json = Annotated[bool, Param("Write one machine-readable line to stdout.", Flag())]
 Quiet = Annotated[bool, Param("Say nothing.", Flag(), short="q")]
-ModelOut = Annotated[Path, Param("Where the model goes.", File("MODEL"), short="o")]
+ModelOut = Annotated[Path, Param("Where the model goes.", File("MODEL", written=True), short="o")]
 Source = Annotated[bool, Param("Keep the picture in the model.", Flag(), off="Leave the picture out of the model.")]
 Weights = Annotated[Path | None, Param("Networks' weights are here; nothing is downloaded.", File("DIR"))]
 
@@ -65,7 +64,7 @@ def train(
         int | None, Param("How many steps, instead of a budget (default: the preset's).", Whole(1, 10**9))
     ] = None,
     output: Annotated[
-        Path | None, Param("Where the model goes (default: IMAGE.unica).", File("MODEL"), short="o")
+        Path | None, Param("Where the model goes (default: IMAGE.unica).", File("MODEL", written=True), short="o")
     ] = None,
     resume: Annotated[bool, Param("Continue a training that was interrupted.", Flag())] = False,
     seed: Annotated[int, Param("Seed of everything random in the training.", Whole(0, 2**62))] = 0,
@@ -123,8 +122,9 @@ def push(
 def info(path: Annotated[Path, Param("A model or a picture.", File("MODEL|PICTURE"), argument=True)]) -> None:
     """Tell what is inside a model or a picture; for a picture by unica, the command that makes it again."""
     from unica.cli.info import describe
+    from unica.cli.terminal import say
 
-    sys.stdout.write(describe(path))
+    say(describe(path))
 
 
 def cache(
@@ -149,7 +149,7 @@ def evaluate(
     image: Annotated[Path, Param("The one picture that the samples were made from.", File("IMAGE"), argument=True)],
     samples: Annotated[Sequence[str], Param("Pictures, or folders of them.", Texts("SAMPLES..."), argument=True)],
     weights: Weights = None,
-    html: Annotated[Path | None, Param("Also write a report with the pictures.", File())] = None,
+    html: Annotated[Path | None, Param("Also write a report with the pictures.", File(written=True))] = None,
     json: Annotated[bool, Param("Write everything to stdout as JSON, instead of the table.", Flag())] = False,
     quiet: Quiet = False,
 ) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,8 @@ import typer
 
 from unica.cli.models import model_options, open_model, other_offers, typed_options
 from unica.cli.options import Option, as_typed, command, grouped, options_of, written
+from unica.cli.outputs import check_file, read_files, without_folders
+from unica.cli.terminal import complain
 from unica.declare import Choice, File, Flag, Group, Number, Param, parameters
 from unica.engines.base import Model
 from unica.tasks import Task, tasks
@@ -31,9 +32,12 @@ _COUNTED = ("count", "seed")  # parameters of tasks that are shown with the outp
 class OutputOptions:
     """What is written, and what is said."""
 
-    output: Annotated[Path, Param("Folder for the pictures.", File("DIR"), short="o")] = Path("unica-out")
+    output: Annotated[Path, Param("Folder for the pictures.", File("DIR", written=True), short="o")] = Path("unica-out")
     sheet: Annotated[bool, Param("Also write a contact sheet.", Flag())] = False
     provenance: Annotated[bool, Param("Also write where in the source each pixel comes from.", Flag())] = False
+    keep_paths: Annotated[bool, Param("Write the paths of files into the pictures, not only their names.", Flag())] = (
+        False
+    )
     json: Annotated[bool, Param("Write one machine-readable line to stdout.", Flag())] = False
     quiet: Annotated[bool, Param("Say nothing.", Flag(), short="q")] = False
 
@@ -51,7 +55,7 @@ class MaskOptions:
     """A preview of the place to act."""
 
     show_mask: Annotated[
-        Path | None, Param("Also write the picture with the marked pixels in red.", File(), recorded=False)
+        Path | None, Param("Also write the picture with the marked pixels in red.", File(written=True), recorded=False)
     ] = None
 
 
@@ -59,7 +63,7 @@ def add_tasks(app: typer.Typer, only: str | None = None) -> None:
     """A command for each task, in the groups that the tasks name. With `only`, the others have no options."""
     for declared in tasks().values():
         if declared.group is not None:
-            options = _options(declared) if only in (None, declared.name) else ()
+            options = options_of_task(declared) if only in (None, declared.name) else ()
             run = partial(_run, declared)
             made = command(run, options, declared.name, declared.description)
             app.command(name=declared.name, rich_help_panel=declared.group)(made)
@@ -69,7 +73,7 @@ def _run(declared: Task, values: dict[str, Any]) -> None:
     _Command(declared, values).save()
 
 
-def _options(declared: Task) -> list[Option]:
+def options_of_task(declared: Task) -> list[Option]:
     """The task's own options first, then output, the model, and each engine's knobs."""
     declared_options = options_of(declared.function)
     own = [option for option in declared_options if option.name not in _COUNTED]
@@ -103,11 +107,14 @@ class _Command:
 
     def __init__(self, task: Task, values: dict[str, Any]) -> None:
         self.task, self.values = task, values
-        self.output = values["output"]
+        self.output, self.mask = values["output"], values.get("show_mask")
+        self.read = read_files(options_of_task(task), values).values()
         self.began = time.perf_counter()
         self.pictures: list[dict[str, Any]] = []  # a report on each one that is written
         animation = parameters(AnimationOptions) if task.animation else ()
-        self.options = written([*task.parameters, *animation], values)
+        named = values if values["keep_paths"] else without_folders(options_of_task(task), values)
+        self.source = File().format(named["path"])
+        self.options = written([*task.parameters, *animation], named)
 
     def save(self) -> None:
         """Draw, and write every picture the moment it is done. A report goes to stdout if that is asked for."""
@@ -122,17 +129,19 @@ class _Command:
         from unica.image import contact_sheet, save_png
         from unica.machine import peak_memory_mb
 
+        if self.mask is not None:
+            check_file(self.mask, self.read)
         with late_reporter(self.values["quiet"], "learning") as report:
             self.model = model = open_model(self.values, report)
         arguments = grouped(self.task.parameters, self.values)
-        if self.values.get("show_mask") is not None:
-            self._show_mask(arguments)
         with reporter(self.values["quiet"]) as progress:
             self._say_if_shrunk(progress)
             if self.task.prepare is not None:
                 arguments = self.task.prepare(model, self.task.values(model, arguments), progress.say)
             frames = self.task.frames(model, **arguments)  # finds out now what is wrong with the arguments
             check_folder(self.output)
+            if self.mask is not None:
+                self._show_mask(arguments, self.mask)
             report = self._draw(frames, arguments, progress)
             sheet = report.pop("images")
             if sheet:
@@ -245,8 +254,7 @@ class _Command:
 
     def _again(self, seed: int) -> str:
         """The command that makes exactly this picture again."""
-        source = File().format(self.values["path"])
-        line, positional = ["unica", self.task.name, source, "-n", "1", "--seed", str(seed)], []
+        line, positional = ["unica", self.task.name, self.source, "-n", "1", "--seed", str(seed)], []
         animation = parameters(AnimationOptions) if self.task.animation else ()
         for parameter in [*self.task.parameters, *animation]:
             fields = parameters(parameter.kind.of) if isinstance(parameter.kind, Group) else (parameter,)
@@ -258,7 +266,7 @@ class _Command:
         line += typed_options(self.values["path"], self.values["device"], self.model)
         return shlex.join([*line, "--", *positional] if positional else line)
 
-    def _show_mask(self, arguments: Mapping[str, Any]) -> None:
+    def _show_mask(self, arguments: Mapping[str, Any], path: Path) -> None:
         """Write the picture with the marked pixels in red."""
         from unica.image import save_png, to_pil
         from unica.masks import shown
@@ -271,7 +279,7 @@ class _Command:
         other = place.of_picture
         picture = read_content(self.model, arguments[other]) if other else self.model.picture
         marked = shown(region.on(picture), picture.pixels)
-        save_png(to_pil(marked, picture.alpha), self.values["show_mask"])
+        save_png(to_pil(marked, picture.alpha), path)
 
     def _say_if_shrunk(self, progress: "Progress") -> None:
         model, path = self.model, self.values["path"]
@@ -292,7 +300,7 @@ def _interruptible(pictures: list[dict[str, Any]]) -> Iterator[None]:
     except KeyboardInterrupt:
         paths = [picture["path"] for picture in pictures]
         kept = f"kept {len(paths)}, {paths[0]} to {paths[-1]}" if paths else "no picture was finished"
-        print(f"unica: interrupted; {kept}.", file=sys.stderr)
+        complain(f"interrupted; {kept}")
         raise SystemExit(130) from None
 
 

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from torch import Tensor
 
+from unica.cli.outputs import check_file
 from unica.cli.progress import reporter
+from unica.cli.terminal import plain
 from unica.errors import UnicaError
 from unica.evaluation import Evaluation, Samples, evaluate, load_networks
 from unica.evaluation.protocol import read
@@ -29,6 +32,8 @@ def evaluate_and_show(
 ) -> None:
     """Measure the samples and print a table (or JSON) on stdout. `report` is the HTML file to write."""
     paths = pictures(samples)
+    if report is not None:
+        check_file(report, [image, *paths])
     networks = load_networks(weights)
     source = read(image)
     figures = [_figure(image.name, source, key(source[0]), "the source, and its places as colours")]
@@ -74,7 +79,7 @@ def _is_sample(path: Path) -> bool:
 def show(result: Evaluation) -> None:
     """Print the table, the warning about near-copies, and why measures are absent."""
     console = Console(width=max(Console().width, 84))  # a narrower one cuts the numbers
-    table = Table(title=f"{result.source}: {len(result.names)} samples", title_justify="left")
+    table = Table(title=Text(plain(f"{result.source}: {len(result.names)} samples")), title_justify="left")
     for index, name in enumerate(COLUMNS):
         table.add_column(name, justify="right" if index else "left", no_wrap=True)
     family = None

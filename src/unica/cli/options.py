@@ -28,10 +28,15 @@ class Option:
     @property
     def label(self) -> str:
         """The option as messages name it."""
+        return "/".join(self.names) or self.parameter.kind.metavar
+
+    @property
+    def names(self) -> list[str]:
+        """What is typed to give it: -n, --count; nothing for what is given by its position."""
         if self.parameter.about.argument:
-            return self.parameter.kind.metavar
+            return []
         short = self.parameter.about.short
-        return f"-{short}/--{self.parameter.option}" if short else f"--{self.parameter.option}"
+        return [f"-{short}"] * bool(short) + [f"--{self.parameter.option}"]
 
     def declared(self) -> inspect.Parameter:
         """The parameter of a function as Typer reads it. All values but flags are texts, and parsed here."""
@@ -41,9 +46,8 @@ class Option:
         if about.argument:
             extra: Any = typer.Argument(metavar=kind.metavar, help=about.help)
         else:
-            names = [f"-{about.short}"] * bool(about.short) + [f"--{self.parameter.option}"]
             extra = typer.Option(
-                *names,
+                *self.names,
                 metavar=None if isinstance(kind, Flag) else self._metavar(),
                 help=about.off or about.help,
                 rich_help_panel=self.panel,

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
+from unica.cli.terminal import plain
+
 _LINES = 20  # at most, about how far a training is, where there is no terminal
 
 
@@ -33,7 +35,7 @@ class _Lines(Progress):
             self.say(standing)
 
     def say(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(plain(line), markup=False, highlight=False, soft_wrap=True)
 
 
 class _Bar(_Lines):
@@ -74,7 +76,7 @@ def reporter(quiet: bool, verb: str = "drawing") -> Iterator[Progress]:
             BarColumn(),
             TaskProgressColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[standing]}"),
+            TextColumn("{task.fields[standing]}", markup=False),
         )
         with RichProgress(*columns, console=console, transient=True) as bar:
             yield _Bar(console, bar, bar.add_task(verb, total=1.0, standing=""))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import signal
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,9 @@ from typing import Any
 
 import unica
 from unica.cli.models import refuse_others
+from unica.cli.outputs import spare
 from unica.cli.progress import reporter
+from unica.cli.terminal import complain, say
 from unica.engines.author_checkpoints import import_checkpoint
 from unica.engines.base import Model, training_engine
 from unica.engines.train import begin
@@ -42,6 +43,7 @@ def train_and_save(
     began = time.perf_counter()
     refuse_others(training_engine(settings["engine"]), knobs, lambda engine: engine.training_knobs)
     path = Path(f"{image.stem}.unica") if output is None else output
+    spare(path, [image])
     session = begin(image, output=path, **settings, **knobs)
     with reporter(quiet, "training") as progress, _interruptible() as interrupted:
         progress.say(_intention(session, path))
@@ -59,7 +61,7 @@ def train_and_save(
     if as_json:
         print(json.dumps(_report(session, path, began)))
     if interrupted:
-        print(f"unica: interrupted; {path} is usable, and --resume continues the training.", file=sys.stderr)
+        complain(f"interrupted; {path} is usable, and --resume continues the training")
         raise SystemExit(130)
 
 
@@ -150,7 +152,7 @@ def push_model(path: Path, repository: str, private: bool) -> None:
     """Put a model on the Hugging Face hub."""
     model = unica.load(path, device="cpu")
     try:
-        print(model.push_to_hub(repository, private=private))
+        say(model.push_to_hub(repository, private=private))
     except Exception as error:  # the hub's library raises errors of its own, and those of its transport
         raise UnicaError(
             f"{repository} cannot be written to on the Hugging Face hub ({reason(error)}); hf auth login may help"

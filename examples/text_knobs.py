@@ -19,7 +19,7 @@ from gallery import SIZE, beside
 from PIL import Image
 
 import unica
-from unica.engines.base import Model, engines, training_engine
+from unica.engines.base import Model, engines
 from unica.guides.clip import Clip, load
 from unica.image import load as read
 
@@ -58,7 +58,7 @@ def main() -> None:
         name: unica.open(source, name) if engine.opens_pictures else unica.load(args.models / f"{name}.unica")
         for name, engine in engines().items()
     }
-    first = models[training_engine().name]
+    first = models["sinddm"]
     for name, knob in ROWS.items():
         pictures = [drawn(first, clip, PROMPT, words) for words in knob]
         beside(pictures).save(args.output / f"{name}.jpg", quality=85)

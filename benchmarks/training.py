@@ -8,7 +8,7 @@
     python benchmarks/training.py ablation IMAGE... -o DIR   the paper's Tables 3 and 4, with `fast` (sindiffusion)
 
 The authors' way is float32, channels first and batches of whole pictures (32 of one level, or 16). Images are shrunk to
-128 pixels of height.
+128 pixels of height, unless `--height` says otherwise.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ from unica.networks import UNetConfig, with_receptive_field
 from unica.training.config import TrainingConfig
 from unica.training.loop import Trainer
 
-MEASURES = ("lpips_diversity", "pixel_diversity", "coherence", "completeness", "sharpness", "frechet_stem", "niqe")
+MEASURES = (
+    *("lpips_diversity", "pixel_diversity", "coherence", "completeness", "structure"),
+    *("sharpness", "frechet_stem", "niqe"),
+)
 
 
 class AuthorsWay(Trainer):
@@ -94,14 +97,18 @@ def loss(image: Path, minutes: float, budget: float, goal: float | None) -> None
     print(f"fast, at its end: {trainer.step} steps, validation loss {fmean(trainer.validate(20)):.4f}")
 
 
-def curve(images: list[Path], minutes: list[float], output: Path, count: int, weights: Path | None) -> None:
-    """One training for each point, because the schedule depends on the budget."""
+def curve(
+    images: list[Path], minutes: list[float], output: Path, count: int, weights: Path | None, height: int,
+    details: list[str],
+) -> None:  # fmt: skip
+    """One training for each budget, because the schedule depends on it."""
     networks = load_networks(weights)
     rows = []
     for image in images:
         path = output / f"{image.stem}.png"
-        save_png(small(image), path)
-        rows += [measured(path, name, model, count, networks) for name, model in models(path, minutes, output)]
+        save_png(small(image, height), path)
+        drawn = models(path, minutes, output, details)
+        rows += [measured(path, name, model, count, networks) for name, model in drawn]
     show_rows(rows)
 
 
@@ -176,7 +183,7 @@ def show_rows(rows: list[dict]) -> None:
     show(table)
 
 
-def models(path: Path, minutes: list[float], output: Path) -> Iterator[tuple[str, Model]]:
+def models(path: Path, minutes: list[float], output: Path, details: list[str]) -> Iterator[tuple[str, Model]]:
     for name, engine in engines().items():
         if engine.opens_pictures:
             yield name, unica.open(path, engine=name)
@@ -187,7 +194,8 @@ def models(path: Path, minutes: list[float], output: Path) -> Iterator[tuple[str
             model: Any = unica.train(path, engine=ENGINE, budget=budget * 60, device=DEVICE.type)
             print(f"{file.stem}: {model.training} in {time.perf_counter() - began:.1f} s", flush=True)
             model.save(file)
-        yield f"{budget:g}m", unica.load(file, device=DEVICE.type)
+        for detail in details:
+            yield f"{budget:g}m-{detail}", unica.load(file, device=DEVICE.type, detail=detail)
 
 
 def sampling(path: Path, rounds: int) -> None:
@@ -249,7 +257,8 @@ parser.add_argument("--weights", type=Path)
 parser.add_argument("--engine", default=training_engine().name)
 parser.add_argument("--steps", type=int, nargs="+", default=[1000, 100, 50, 25, 10])
 parser.add_argument("--samplers", nargs="+", default=["ddpm", "ddim", "dpm++", "sde-dpm++"])
-parser.add_argument("--height", type=int, default=128, help="of images in `ablation`")
+parser.add_argument("--height", type=int, default=128, help="of images in `curve` and `ablation`")
+parser.add_argument("--details", nargs="+", default=["network"], help="of `curve`: what draws finer levels")
 parser.add_argument("--device", default="auto")
 DEVICE, DTYPE, ENGINE = torch.device("cpu"), torch.float32, training_engine().name
 
@@ -262,7 +271,8 @@ if __name__ == "__main__":
     elif words.what == "loss":
         loss(words.paths[0], (words.minutes or [20])[0], words.budget, words.goal)
     elif words.what == "curve":
-        curve(words.paths, words.minutes or [2, 5, 15, 60], words.output, words.count, words.weights)
+        minutes = words.minutes or [2, 5, 15, 60]
+        curve(words.paths, minutes, words.output, words.count, words.weights, words.height, words.details)
     elif words.what == "sampling":
         sampling(words.paths[0], words.rounds)
     elif words.what == "steps":

@@ -251,6 +251,29 @@ def test_results_of_earlier_versions_are_read(tmp_path: Path) -> None:
     assert "near-copies" in shown_by("bench", "--compare", tmp_path)
 
 
+@pytest.mark.parametrize("wrong", [None, 7, "x", [], [None], {"x": None}, {"coherence": [1.0]}, {"seconds": "x"}])
+def test_results_that_were_edited_are_read_or_refused(tmp_path: Path, wrong: Any) -> None:
+    row = {
+        "method": "instant",
+        "image": "a",
+        "made": {},
+        "source": "a.png",
+        "size": [40, 32],
+        "names": ["0.png", "1.png"],
+    }
+    row |= {"each": {"coherence": [0.04, 0.05]}, "whole": {"pixel_diversity": 0.5}, "absent": {}, "protocol": "unica-1"}
+    path = tmp_path / "results.json"
+    for key in row:
+        path.write_text(json.dumps({"rows": [row, {**row, key: wrong}]}))
+        try:
+            assert "instant" in shown_by("bench", "--compare", tmp_path)
+        except UnicaError as error:
+            assert str(error) == f"{path} is not a result of unica bench"
+    path.write_text(json.dumps(wrong))
+    with pytest.raises(UnicaError, match="not a result"):
+        read_results(path)
+
+
 @pytest.mark.skipif(not WEIGHTS.exists(), reason=f"the feature weights are not in {WEIGHTS}")
 def test_loaded_networks_add_their_measures(source: Path, samples: Path) -> None:
     networks = load_networks(WEIGHTS)

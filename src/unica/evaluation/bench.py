@@ -66,7 +66,13 @@ class Row:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Row:
-        return cls(data["method"], data["image"], Evaluation.from_json(data), data["made"])
+        """What `as_json` wrote. Anything else raises ValueError."""
+        try:
+            made = dict(data["made"])
+            made |= {"seconds": float(made["seconds"])} if "seconds" in made else {}
+            return cls(str(data["method"]), str(data["image"]), Evaluation.from_json(data), made)
+        except (KeyError, TypeError, AttributeError, OverflowError) as error:
+            raise ValueError("not a row of a benchmark") from error
 
 
 def find_images(folder: Path) -> list[Path]:
@@ -131,7 +137,10 @@ def _earlier(path: Path, fingerprint: dict[str, Any]) -> Row | None:
     kept = _read(path)
     if kept.get("fingerprint") != fingerprint:
         return None
-    row = Row.from_json(kept)
+    try:
+        row = Row.from_json(kept)
+    except ValueError:
+        return None
     return row if row.evaluation.covered >= {measure.name for measure in measures()} else None
 
 

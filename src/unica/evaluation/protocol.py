@@ -79,8 +79,14 @@ class Evaluation:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Evaluation:
-        names = ("source", "size", "names", "each", "whole", "absent", "protocol")
-        return cls(**{**{name: data[name] for name in names}, "size": tuple(data["size"])})
+        """What `as_json` wrote. A file that says something else raises ValueError, TypeError or another of that kind."""
+        names, (width, height) = list(map(str, data["names"])), data["size"]
+        each = {name: list(map(float, values)) for name, values in data["each"].items()}
+        if any(len(values) != len(names) for values in each.values()):
+            raise ValueError("a measure has not one number for each sample")
+        whole = {name: float(value) for name, value in data["whole"].items()}
+        absent = {name: str(why) for name, why in data["absent"].items()}
+        return cls(str(data["source"]), (int(width), int(height)), names, each, whole, absent, str(data["protocol"]))
 
 
 @dataclass(frozen=True)

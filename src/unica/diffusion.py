@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from unica.schedule import Blend, Gamma, Schedule, Time, like, no_blur
+from unica.seeds import generator_of
 from unica.torus import Axes
 
 Image = Float[Tensor, "b c h w"]
@@ -220,7 +221,7 @@ def x0_of(x_t: Image, eps: Image, t: float, schedule: Schedule, blend: Blend) ->
 
 def seeded(seeds: Sequence[int], device: torch.device | str = "cpu") -> Noise:
     """A source of noise. Picture i's depends on seeds[i] alone: not on the batch, and not on the device."""
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    generators = [generator_of(seed) for seed in seeds]
 
     def noise(shape: Sequence[int]) -> Tensor:
         return torch.stack([torch.randn(tuple(shape[1:]), generator=g) for g in generators]).to(device)

@@ -23,6 +23,7 @@ from unica.errors import UnicaError, reason, short
 from unica.guides.score import Score
 from unica.guides.views import views as views_of
 from unica.prompts import DEFAULT_CLIP, Prompt
+from unica.seeds import generator_of
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # of RGB, in OpenAI's models
 
@@ -109,7 +110,7 @@ class Clip:
             raise UnicaError("all prompts have the weight 0: give at least one of them another weight")
         # Cosines are products of unit vectors, so texts can be averaged before the product.
         texts = torch.stack([prompt.weight / total * self._embed(prompt, templates) for prompt in prompts]).sum(0)
-        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        generators = [generator_of(seed) for seed in seeds]
 
         def score(pictures: Float[Tensor, "b c h w"]) -> Float[Tensor, " b"]:
             aims = torch.stack([texts[_drawn(len(texts), random)].mean(0) for random in generators])

@@ -23,6 +23,7 @@ from unica.image import Picture, resize
 from unica.networks import build, order_channels
 from unica.process import Times
 from unica.schedule import Blend
+from unica.seeds import generator_of
 from unica.training.average import Average
 from unica.training.clock import Clock, Estimates, planned
 from unica.training.config import TrainingConfig
@@ -84,12 +85,12 @@ class Trainer:
         self.pairs = pairs([level.to(self.device) for level in levels])
         self.process = config.process(levels)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.set_rng_state(generator_of(seed).get_state())
             self.network = build(self.process.network, config.checkpointing).to(self.device)
         self.average = Average(self.network, config.ema, config.ema_from, config.ema_every)
         self.optimizers = config.optimizers(self.network)
-        self.random = torch.Generator().manual_seed(seed)  # of levels, sizes and times
-        self.noise = torch.Generator(self.device).manual_seed(seed + 1)
+        self.random = generator_of(seed)  # of levels, sizes and times
+        self.noise = generator_of(seed + 1, self.device)
         self.step, self.seconds = 0, 0.0
         self.losses = torch.full((len(self.pairs),), torch.nan, device=self.device)
         self.clock = Clock(0, 0.0, config.steps or 0)

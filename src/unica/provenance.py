@@ -7,13 +7,12 @@ neighbours in the source, and 0 at a seam.
 
 from __future__ import annotations
 
-import os
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from unica.image import save_rgb16
+from unica.image import rgb16_bytes
 
 # Colours of the source's four corners. Places between them get a bilinear mixture.
 _CORNERS = torch.tensor([[[0.12, 0.47, 0.90], [0.99, 0.80, 0.20]], [[0.55, 0.12, 0.55], [0.20, 0.70, 0.35]]])
@@ -29,9 +28,9 @@ def continues(origins: Int[Tensor, "h w 2"]) -> Bool[Tensor, "h w"]:
     return same
 
 
-def save_map(origins: Int[Tensor, "h w 2"], path: str | os.PathLike[str]) -> None:
-    """Write the map of a picture's origins, each (row, column)."""
-    save_rgb16(torch.stack([origins[..., 1], origins[..., 0], continues(origins).int()]).cpu(), path)
+def map_bytes(origins: Int[Tensor, "h w 2"]) -> bytes:
+    """What the file with a map of a picture's origins holds; each is (row, column)."""
+    return rgb16_bytes(torch.stack([origins[..., 1], origins[..., 0], continues(origins).int()]).cpu())
 
 
 def overview(origins: Int[Tensor, "h w 2"], source: tuple[int, int]) -> Float[Tensor, "3 h w"]:

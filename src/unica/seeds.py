@@ -17,7 +17,7 @@ def generator_of(seed: int, device: torch.device | str = "cpu") -> torch.Generat
     """
     generator = torch.Generator(device).manual_seed(seed)
     if seed >= _WORD and generator.device.type == "cpu":
-        words = np.random.RandomState([seed % _WORD, seed // _WORD]).get_state(legacy=True)[1]
+        words = np.random.RandomState([seed % _WORD, seed // _WORD]).get_state(legacy=False)["state"]["key"]
         state = generator.get_state()
         state[_BEFORE : _BEFORE + 8 * _WORDS].view(torch.int64).copy_(torch.from_numpy(words.astype(np.int64)))
         generator.set_state(state)

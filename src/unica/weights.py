@@ -51,6 +51,7 @@ def find(weight: Weight, folder: Path | None = None) -> Path:
 
 def _fetch(weight: Weight, url: str, path: Path) -> None:
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer, whole_file(path) as file:
             digest = sha256()
             while chunk := answer.read(_CHUNK):

@@ -14,7 +14,7 @@ import typer
 
 from unica.cli.models import model_options, open_model, other_offers, typed_options
 from unica.cli.options import Option, as_typed, command, grouped, options_of, written
-from unica.cli.outputs import check_file, read_files, without_folders
+from unica.cli.outputs import Outputs, check_file, read_files, without_folders
 from unica.cli.terminal import complain
 from unica.declare import Choice, File, Flag, Group, Number, Param, parameters
 from unica.engines.base import Model
@@ -33,6 +33,9 @@ class OutputOptions:
     """What is written, and what is said."""
 
     output: Annotated[Path, Param("Folder for the pictures.", File("DIR", written=True), short="o")] = Path("unica-out")
+    overwrite: Annotated[
+        bool, Param("Replace pictures of the same name; else they stay, and new ones are numbered.", Flag())
+    ] = False
     sheet: Annotated[bool, Param("Also write a contact sheet.", Flag())] = False
     provenance: Annotated[bool, Param("Also write where in the source each pixel comes from.", Flag())] = False
     keep_paths: Annotated[bool, Param("Write the paths of files into the pictures, not only their names.", Flag())] = (
@@ -107,8 +110,9 @@ class _Command:
 
     def __init__(self, task: Task, values: dict[str, Any]) -> None:
         self.task, self.values = task, values
-        self.output, self.mask = values["output"], values.get("show_mask")
-        self.read = read_files(options_of_task(task), values).values()
+        self.mask = values.get("show_mask")
+        read = read_files(options_of_task(task), values).values()
+        self.outputs = Outputs(values["output"], read, values["overwrite"])
         self.began = time.perf_counter()
         self.pictures: list[dict[str, Any]] = []  # a report on each one that is written
         animation = parameters(AnimationOptions) if task.animation else ()
@@ -126,11 +130,11 @@ class _Command:
     def _save(self) -> dict[str, Any]:
         from unica.cli.progress import late_reporter, reporter
         from unica.files import check_folder
-        from unica.image import contact_sheet, save_png
+        from unica.image import contact_sheet, png_bytes
         from unica.machine import peak_memory_mb
 
         if self.mask is not None:
-            check_file(self.mask, self.read)
+            check_file(self.mask, self.outputs.read)
         with late_reporter(self.values["quiet"], "learning") as report:
             self.model = model = open_model(self.values, report)
         arguments = grouped(self.task.parameters, self.values)
@@ -139,14 +143,16 @@ class _Command:
             if self.task.prepare is not None:
                 arguments = self.task.prepare(model, self.task.values(model, arguments), progress.say)
             frames = self.task.frames(model, **arguments)  # finds out now what is wrong with the arguments
-            check_folder(self.output)
+            self.outputs.check(
+                self._name(self.values["seed"] + number) for number in range(self.values.get("count") or 1)
+            )
+            check_folder(self.outputs.folder)
             if self.mask is not None:
                 self._show_mask(arguments, self.mask)
             report = self._draw(frames, arguments, progress)
             sheet = report.pop("images")
             if sheet:
-                path = self.output / f"{self._stem}-sheet.png"
-                save_png(contact_sheet(sheet), path)
+                path = self.outputs.write(f"{self._stem}-sheet.png", png_bytes(contact_sheet(sheet)))
                 report["sheet"] = str(path)
                 progress.say(f"{path}")
             if self.values["engine"] is None and self.task.name == _PLAIN:
@@ -172,9 +178,9 @@ class _Command:
             notes = {} if self.task.notes is None else self.task.notes(frame, **arguments)
             self.pictures.append({"path": str(path), "seed": frame.seed, "seconds": round(seconds, 3), **notes})
             if self.values.get("show") and self.task.figures is not None:
-                self.pictures[-1] |= _save_figures(self.task.figures.draw(frame), path)
+                self.pictures[-1] |= self._save_beside(path, _figures(self.task.figures.draw(frame)))
             if self.values["provenance"] and frame.origins is not None:
-                self.pictures[-1] |= _save_provenance(self.model, frame.origins, path)
+                self.pictures[-1] |= self._save_beside(path, _origins(self.model, frame.origins))
             numbers = {name: value for name, value in notes.items() if isinstance(value, float)}
             said = "".join(f", {name.replace('_', ' ')} {value:g}" for name, value in numbers.items())
             progress.say(f"{path}  ({seconds:.1f} s{said})")
@@ -213,16 +219,22 @@ class _Command:
 
     def _write(self, frame: Any, images: list[Any]) -> Path:
         """One file with its provenance: a PNG, or all pictures of an animation."""
-        from unica.image import save_animation, save_png
+        from unica.image import animation_bytes, png_bytes
 
-        path = self.output / f"{self._stem}-{frame.seed}.png"
-        text = self._provenance(frame, images[-1].size)
-        if not self.task.animation:
-            save_png(images[0], path, text)
-            return path
-        path = path.with_suffix(f".{self.values['format']}")
-        save_animation(images, path, self.values["fps"], text)
-        return path
+        text, name = self._provenance(frame, images[-1].size), self._name(frame.seed)
+        if self.task.animation:
+            return self.outputs.write(name, animation_bytes(images, Path(name).suffix, self.values["fps"], text))
+        return self.outputs.write(name, png_bytes(images[0], text))
+
+    def _name(self, seed: int) -> str:
+        """Of the file with the picture of this seed."""
+        return f"{self._stem}-{seed}.{self.values['format'] if self.task.animation else 'png'}"
+
+    def _save_beside(self, path: Path, files: Mapping[str, tuple[str, bytes]]) -> dict[str, str]:
+        """Files that explain a picture; each has a suffix of its own."""
+        return {
+            name: str(self.outputs.write(path.with_suffix(suffix).name, data)) for name, (suffix, data) in files.items()
+        }
 
     @property
     def _stem(self) -> str:
@@ -304,29 +316,22 @@ def _interruptible(pictures: list[dict[str, Any]]) -> Iterator[None]:
         raise SystemExit(130) from None
 
 
-def _save_figures(figures: Mapping[str, tuple[str, Any]], path: Path) -> dict[str, str]:
-    """Pictures and curves that explain a result, beside it."""
-    from unica.files import write_text
-    from unica.image import save_png, to_pil
+def _figures(figures: Mapping[str, tuple[str, Any]]) -> dict[str, tuple[str, bytes]]:
+    """Pictures and curves that explain a result, as files."""
+    from unica.image import png_bytes, to_pil
 
-    paths = {}
-    for name, (suffix, figure) in figures.items():
-        paths[name] = path.with_suffix(suffix)
-        if isinstance(figure, str):
-            write_text(figure, paths[name])
-        else:
-            save_png(to_pil(figure), paths[name])
-    return {name: str(where) for name, where in paths.items()}
+    return {
+        name: (suffix, figure.encode() if isinstance(figure, str) else png_bytes(to_pil(figure)))
+        for name, (suffix, figure) in figures.items()
+    }
 
 
-def _save_provenance(model: Model, origins: Any, path: Path) -> dict[str, str]:
+def _origins(model: Model, origins: Any) -> dict[str, tuple[str, bytes]]:
     """Where every pixel comes from: a map for programs, and an overview beside the source for people."""
-    from unica.image import contact_sheet, save_png, to_pil
-    from unica.provenance import key, overview, save_map
+    from unica.image import contact_sheet, png_bytes, to_pil
+    from unica.provenance import key, map_bytes, overview
 
     source = model.picture.pixels
-    where = {"map": path.with_suffix(".map.png"), "overview": path.with_suffix(".overview.png")}
-    save_map(origins, where["map"])
     shown = overview(origins, (source.shape[1], source.shape[2]))
-    save_png(contact_sheet([to_pil(key(source)), to_pil(shown)], columns=2), where["overview"])
-    return {name: str(path) for name, path in where.items()}
+    sheet = contact_sheet([to_pil(key(source)), to_pil(shown)], columns=2)
+    return {"map": (".map.png", map_bytes(origins)), "overview": (".overview.png", png_bytes(sheet))}

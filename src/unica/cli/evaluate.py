@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from unica.image import SUFFIXES, data_uri, to_pil
 from unica.metrics import Sample
 from unica.provenance import key, overview
 
-_NO_SAMPLES = ("-sheet", ".map", ".overview")  # endings of other files that `unica sample` writes
+_NO_SAMPLE = re.compile(r"(-sheet|\.map|\.overview|\.mask)(_\d+)?$")  # how other files end that `unica sample` writes
 _SHOWN = 480  # pixels of the longer side of a picture in the report
 
 
@@ -73,7 +74,7 @@ def _figure(title: str, picture: Tensor, where: Tensor, text: str) -> Figure:
 
 
 def _is_sample(path: Path) -> bool:
-    return not path.name.startswith(".") and not path.stem.endswith(_NO_SAMPLES)
+    return not path.name.startswith(".") and not _NO_SAMPLE.search(path.stem)
 
 
 def show(result: Evaluation) -> None:

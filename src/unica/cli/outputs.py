@@ -1,12 +1,41 @@
 """Which files a command reads, and which it may write."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from unica.cli.options import Option
 from unica.declare import File
-from unica.errors import UnicaError
+from unica.errors import UnicaError, reason
+from unica.files import whole_file, write_new
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The folder of a command's pictures. What is there is kept, and new files are numbered, unless it is told to."""
+
+    folder: Path
+    read: Collection[Path]
+    overwrite: bool
+
+    def check(self, names: Iterable[str]) -> None:
+        """Refuse names under which a file would be lost that the command reads."""
+        for name in names if self.overwrite else ():
+            spare(self.folder / name, self.read)
+
+    def write(self, name: str, data: bytes) -> Path:
+        """Write a file, and return its path."""
+        path = self.folder / name
+        try:
+            if not self.overwrite:
+                return write_new(path, data)
+            spare(path, self.read)
+            with whole_file(path) as file:
+                file.write(data)
+            return path
+        except OSError as error:
+            raise UnicaError(f"{path} cannot be written: {reason(error)}") from None
 
 
 def read_files(options: Sequence[Option], values: Mapping[str, Any]) -> dict[str, Path]:

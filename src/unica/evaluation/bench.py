@@ -14,7 +14,7 @@ from unica.engines.base import Model, find
 from unica.errors import UnicaError, reason
 from unica.evaluation.networks import Networks
 from unica.evaluation.protocol import PROTOCOL, Evaluation, Samples, evaluate
-from unica.files import write_text
+from unica.files import check_folder, write_text
 from unica.image import SUFFIXES, load, save_png
 from unica.machine import describe, peak_memory_mb
 from unica.metrics import measures
@@ -122,6 +122,7 @@ def run(
                 method, image, benchmark, lambda share, index=index: update((index + share) / len(jobs))
             )
             row = Row(method.name, image.stem, evaluate(image, Samples(paths), networks), made)
+            check_folder(path.parent)
             write_text(json.dumps({**row.as_json(), "fingerprint": fingerprint}, indent=1) + "\n", path)
             say(f"{method.name}: {image.stem}  ({time.perf_counter() - began:.0f} s)")
         rows.append(row)
@@ -169,6 +170,7 @@ def _samples(
     kept = _read(note)
     if kept and all(kept.get(key) == value for key, value in same.items()) and all(path.exists() for path in paths):
         return paths, kept
+    check_folder(folder)
     note.unlink(missing_ok=True)
     model = _trained(method, image, benchmark, folder) if method.trained else find(method.name).open(image)
     began = time.perf_counter()

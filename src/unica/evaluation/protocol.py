@@ -79,7 +79,7 @@ class Evaluation:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Evaluation:
-        """What `as_json` wrote. A file that says something else raises ValueError, TypeError or another of that kind."""
+        """What `as_json` wrote. Anything else raises ValueError, TypeError or another error of that kind."""
         names, (width, height) = list(map(str, data["names"])), data["size"]
         each = {name: list(map(float, values)) for name, values in data["each"].items()}
         if any(len(values) != len(names) for values in each.values()):

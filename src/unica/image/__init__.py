@@ -9,22 +9,24 @@ from unica.image.picture import Picture
 from unica.image.reading import SUFFIXES, load, read_text
 from unica.image.resizing import Resampling, resize, shrink
 from unica.image.sheet import contact_sheet
-from unica.image.writing import ANIMATED, data_uri, save_animation, save_png, save_rgb16
+from unica.image.writing import ANIMATED, animation_bytes, data_uri, png_bytes, rgb16_bytes, save_animation, save_png
 
 __all__ = [
     "ANIMATED",
     "SUFFIXES",
     "Picture",
     "Resampling",
+    "animation_bytes",
     "contact_sheet",
     "data_uri",
     "load",
     "match_histogram",
+    "png_bytes",
     "read_text",
     "resize",
+    "rgb16_bytes",
     "save_animation",
     "save_png",
-    "save_rgb16",
     "shrink",
     "to_pil",
 ]

@@ -27,7 +27,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {"GIF": {"disposal": 2}, "WEBP": {"quality
 def save_png(image: Image.Image, path: str | os.PathLike[str], text: Mapping[str, str] = {}) -> None:
     """Write a PNG with its text chunks, in their order: the whole file or none of it."""
     with _writing(Path(path)) as file:
-        image.save(file, "PNG", **text_options("PNG", text))
+        file.write(png_bytes(image, text))
 
 
 def save_animation(
@@ -35,35 +35,45 @@ def save_animation(
 ) -> None:
     """Write an endless animation with its text: GIF, WebP or PNG, by the name's suffix."""
     path = Path(path)
-    format = ANIMATED.get(path.suffix.lower())
-    if format is None:
+    if path.suffix.lower() not in ANIMATED:
         raise UnicaError(f"{path} must end in {listed(list(ANIMATED))} to be an animation")
-    first, *rest = images
     with _writing(path) as file:
-        options = {**_OPTIONS[format], **text_options(format, text)}
-        first.save(file, format, save_all=True, append_images=rest, duration=round(1000 / fps), loop=0, **options)
+        file.write(animation_bytes(images, path.suffix.lower(), fps, text))
 
 
-def save_rgb16(planes: Int[Tensor, "3 h w"], path: str | os.PathLike[str]) -> None:
-    """Write whole numbers from 0 to 65535 as a PNG with 16 bits per channel. Pillow cannot write those."""
+def png_bytes(image: Image.Image, text: Mapping[str, str] = {}) -> bytes:
+    """What a PNG file with this picture and these text chunks holds."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", **text_options("PNG", text))
+    return buffer.getvalue()
+
+
+def animation_bytes(images: Sequence[Image.Image], suffix: str, fps: float, text: Mapping[str, str] = {}) -> bytes:
+    """What a file with this animation and text holds."""
+    format, (first, *rest), buffer = ANIMATED[suffix], images, io.BytesIO()
+    options = {**_OPTIONS[format], **text_options(format, text), "duration": round(1000 / fps), "loop": 0}
+    first.save(buffer, format, save_all=True, append_images=rest, **options)
+    return buffer.getvalue()
+
+
+def rgb16_bytes(planes: Int[Tensor, "3 h w"]) -> bytes:
+    """What a PNG with 16 bits per channel holds, of whole numbers from 0 to 65535. Pillow cannot write those."""
     pixels = planes.permute(1, 2, 0).numpy().astype(">u2")
     height, width = pixels.shape[:2]
     rows = b"".join(b"\0" + row.tobytes() for row in pixels)  # 0: the row is stored without a filter
     head = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
     chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
-    with _writing(Path(path)) as file:
-        file.write(b"\x89PNG\r\n\x1a\n")
-        for name, data in chunks:
-            file.write(struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)))
+    parts = (
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
 def data_uri(image: Image.Image, longest: int) -> str:
     """The picture as a `data:` address for a web page; no side is longer than `longest`."""
     small = image.copy()
     small.thumbnail((longest, longest), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    small.save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return "data:image/png;base64," + base64.b64encode(png_bytes(small)).decode()
 
 
 @contextmanager

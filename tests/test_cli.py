@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import os
 import shlex
 import signal
@@ -110,14 +111,45 @@ def test_unwritable_folder_is_one_sentence(photo: Path, tmp_path: Path, capsys, 
 
 
 def test_a_full_disk_leaves_nothing_half_written(photo: Path, tmp_path: Path, capsys, monkeypatch) -> None:
-    def full(*_args, **_kwargs):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Image.Image, "save", full)
-    _expect_one_sentence(
-        ["sample", str(photo), "-n", "1", "-q", "-o", str(tmp_path / "out")], "space", capsys, monkeypatch
-    )
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))  # bytes of a file: as if the disk were full
+    try:
+        words = ["sample", str(photo), "-n", "1", "-q", "-o", str(tmp_path / "out")]
+        _expect_one_sentence(words, "cannot be written: file too large", capsys, monkeypatch)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_pictures_that_are_there_stay(photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    one, other = (("sample", photo, "-n", "1", "-q", "-o", out, *more) for more in ([], ["--diversity", "0.9"]))
+    inside(*one)
+    first = (out / "photo-0.png").read_bytes()
+    inside(*one)  # the same picture is no conflict
+    assert [path.name for path in out.iterdir()] == ["photo-0.png"]
+    inside(*other, "--provenance", "--sheet")
+    inside(*other, "--provenance", "--sheet")
+    second = (out / "photo-0_2.png").read_bytes()
+    assert (out / "photo-0.png").read_bytes() == first and second != first
+    named = {"photo-0_2.map.png", "photo-0_2.overview.png", "photo-0_2.png", "photo-0.png", "photo-sheet.png"}
+    assert {path.name for path in out.iterdir()} == named
+    inside(*other, "--overwrite")
+    assert (out / "photo-0.png").read_bytes() != first and {path.name for path in out.iterdir()} == named
+
+
+def test_overwriting_what_is_read_is_refused_before_any_work(photo: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    own = photo.rename(tmp_path / "photo-1.png")
+    (tmp_path / "photo.png").write_bytes(own.read_bytes())
+    before = own.read_bytes()
+    words = ["paint", str(tmp_path / "photo.png"), "--content", str(own), "-n", "2", "--overwrite", "-o", str(tmp_path)]
+    inside(*words)
+    (tmp_path / "photo-paint-0.png").rename(tmp_path / "x.png")
+    (tmp_path / "photo-paint-1.png").write_bytes(before)
+    words[words.index("--content") + 1] = str(tmp_path / "photo-paint-1.png")
+    _expect_one_sentence(words, "read by this command", capsys, monkeypatch)
+    assert (tmp_path / "photo-paint-1.png").read_bytes() == before
+    assert not (tmp_path / "photo-paint-0.png").exists()
 
 
 def _expect_one_sentence(words: list[str], names: str, capsys, monkeypatch) -> None:

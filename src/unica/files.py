@@ -121,8 +121,7 @@ def _link(unfinished: Path, path: Path) -> None:
     except OSError:  # a file system without links
         if os.path.lexists(path):
             raise FileExistsError(path) from None
-        with open(path, "xb") as copy:
-            copy.write(unfinished.read_bytes())
+        os.rename(unfinished, path)
 
 
 def _holds(path: Path, data: bytes) -> bool:

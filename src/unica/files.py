@@ -101,8 +101,10 @@ def _unfinished(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
                 yield file, path
                 return
         finally:
-            file.close()
-            path.unlink(missing_ok=True)
+            try:
+                file.close()  # writes what is left; fails on a full disk
+            finally:
+                path.unlink(missing_ok=True)
 
 
 def _publish(file: BinaryIO, unfinished: Path, path: Path) -> None:

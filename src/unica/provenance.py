@@ -7,7 +7,6 @@ neighbours in the source, and 0 at a seam.
 
 from __future__ import annotations
 
-
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor

@@ -160,21 +160,37 @@ def _expect_one_sentence(words: list[str], names: str, capsys, monkeypatch) -> N
     assert stop.value.code == 2 and len(lines) == 1 and names in lines[0], lines
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a POSIX shell")
+@pytest.mark.parametrize("where", [">/dev/full", ">&-"])
+def test_stdout_that_cannot_be_used_is_one_sentence(photo: Path, tmp_path: Path, where: str) -> None:
+    line = f"{sys.executable} -m unica info {photo} {where}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "stdout cannot be used" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a POSIX shell")
+def test_a_reader_that_has_seen_enough_is_no_error(photo: Path) -> None:
+    line = f"{sys.executable} -m unica schema | true"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_missing_argument_is_no_traceback() -> None:
     done = unica("sample")
     assert done.returncode == 2 and "Traceback" not in done.stderr
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
-def test_an_interrupt_leaves_whole_files_only(photo: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_whole_files_only(photo: Path, tmp_path: Path, number: signal.Signals) -> None:
     command = [sys.executable, "-m", "unica", "sample", str(photo), "-n", "500", "-o", str(tmp_path / "out")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 100
     while len(list((tmp_path / "out").glob("*.png"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, error = process.communicate(timeout=30)
-    assert process.returncode == 130 and "Traceback" not in error and "interrupted" in error
+    assert process.returncode == 128 + number and "Traceback" not in error and "interrupted; kept" in error
     files = list((tmp_path / "out").iterdir())
     assert len(files) >= 2
     for file in files:

@@ -34,7 +34,7 @@ def test_only_regular_files_are_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     for path in (tmp_path / "pipe", tmp_path / "folder", Path(os.devnull)):
-        with pytest.raises(OSError, match="regular|denied|read-only"), whole_file(path) as file:
+        with pytest.raises(OSError, match=r"regular|denied|read-only"), whole_file(path) as file:
             file.write(b"x")
     assert (tmp_path / "pipe").is_fifo() and Path(os.devnull).is_char_device()
 

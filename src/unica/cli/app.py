@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from typing import Annotated
 
@@ -10,15 +12,14 @@ import typer
 import unica
 from unica.cli.commands import add_commands
 from unica.cli.drawing import add_tasks
+from unica.cli.signals import Stopped, handled
 from unica.cli.terminal import complain, say
-from unica.errors import UnicaError
+from unica.errors import UnicaError, reason
 
 try:  # what Typer raises for bad usage: its own kind of error, or in earlier versions that of the click they need
     from typer import TyperException as UsageProblem
 except ImportError:
     from click import ClickException as UsageProblem  # pyright: ignore
-
-_INTERRUPTED = 130  # typer's code of a Ctrl-C
 
 
 def make_app(only: str | None = None) -> typer.Typer:
@@ -54,21 +55,38 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line: 0 done, 2 something the user can mend, 130 interrupted."""
+    """Run the command line: 0 done, 2 something the user can mend, 128 + n ended by signal n (130: Ctrl-C)."""
     chosen = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115  (it was closed)
     try:
-        code = make_app(chosen)(standalone_mode=False) or 0
-        if code == _INTERRUPTED:  # where nothing could say more
-            complain("interrupted")
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, "it is closed")
+        with handled():
+            code = make_app(chosen)(standalone_mode=False) or 0
+            sys.stdout.flush()
         raise SystemExit(code)
+    except Stopped as stopped:
+        complain("interrupted")
+        raise SystemExit(stopped.exit_code) from None
     except UsageProblem as error:
         _usage(error.format_message())
     except UnicaError as error:
         _fail(str(error))
-    except BrokenPipeError:
+    except BrokenPipeError:  # whoever read stdout has seen enough
+        _drop_stdout()
         raise SystemExit(0) from None
+    except OSError as error:
+        if error.filename is None:
+            _drop_stdout()
+        _fail(f"{error.filename or 'stdout'} cannot be used: {reason(error)}")
     except MemoryError:
         _fail("there is not enough memory for a picture of this size; try a smaller --size or --max-side")
+
+
+def _drop_stdout() -> None:
+    """Whatever waits to be printed goes nowhere: Python would try again at its end, and fail again."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _usage(message: str) -> None:

@@ -15,6 +15,7 @@ import typer
 from unica.cli.models import model_options, open_model, other_offers, typed_options
 from unica.cli.options import Option, as_typed, command, grouped, options_of, written
 from unica.cli.outputs import Outputs, check_file, read_files, without_folders
+from unica.cli.signals import Stopped
 from unica.cli.terminal import complain
 from unica.declare import Choice, File, Flag, Group, Number, Param, parameters
 from unica.engines.base import Model
@@ -306,14 +307,14 @@ class _Command:
 
 @contextmanager
 def _interruptible(pictures: list[dict[str, Any]]) -> Iterator[None]:
-    """Ctrl-C ends the run in a sentence; each picture is written whole or not at all."""
+    """A signal ends the run in a sentence; each picture is written whole or not at all."""
     try:
         yield
-    except KeyboardInterrupt:
+    except Stopped as stopped:
         paths = [picture["path"] for picture in pictures]
         kept = f"kept {len(paths)}, {paths[0]} to {paths[-1]}" if paths else "no picture was finished"
         complain(f"interrupted; {kept}")
-        raise SystemExit(130) from None
+        raise SystemExit(stopped.exit_code) from None
 
 
 def _figures(figures: Mapping[str, tuple[str, Any]]) -> dict[str, tuple[str, bytes]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import unica
 from unica.cli.models import refuse_others
 from unica.cli.outputs import spare
 from unica.cli.progress import reporter
+from unica.cli.signals import Stopped, handled
 from unica.cli.terminal import complain, say
 from unica.engines.author_checkpoints import import_checkpoint
 from unica.engines.base import Model, training_engine
@@ -62,25 +62,21 @@ def train_and_save(
         print(json.dumps(_report(session, path, began)))
     if interrupted:
         complain(f"interrupted; {path} is usable, and --resume continues the training")
-        raise SystemExit(130)
+        raise SystemExit(Stopped(interrupted[0]).exit_code)
 
 
 @contextmanager
 def _interruptible() -> Iterator[list[int]]:
-    """Note a Ctrl-C, and let the step finish: half a step could not be resumed. A second Ctrl-C stops at once."""
+    """Note a signal, and let the step finish: half a step could not be resumed. A second signal stops at once."""
     seen: list[int] = []
 
     def note(number: int, frame: object) -> None:
         if seen:
-            raise KeyboardInterrupt
+            raise Stopped(number)
         seen.append(number)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handled(note):
         yield seen
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _intention(session: Session, path: Path) -> str:

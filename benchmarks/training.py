@@ -271,8 +271,8 @@ if __name__ == "__main__":
     elif words.what == "loss":
         loss(words.paths[0], (words.minutes or [20])[0], words.budget, words.goal)
     elif words.what == "curve":
-        minutes = words.minutes or [2, 5, 15, 60]
-        curve(words.paths, minutes, words.output, words.count, words.weights, words.height, words.details)
+        budgets: list[float] = words.minutes or [2, 5, 15, 60]
+        curve(words.paths, budgets, words.output, words.count, words.weights, words.height, words.details)
     elif words.what == "sampling":
         sampling(words.paths[0], words.rounds)
     elif words.what == "steps":

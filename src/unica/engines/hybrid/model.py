@@ -49,6 +49,7 @@ def open_picture(
             return model
     stored = _trained(picture, config, where, dtype, report)
     with suppress(UnicaError, OSError):  # a cache that cannot be written to costs a training the next time
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_model(path, replace(stored, has_source=False))
         cache.bound(_FOLDER, _MOST_BYTES)
     return of(stored)

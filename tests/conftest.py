@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +35,36 @@ def scenery(height: int = 48, width: int = 64, channels: int = 3, seed: int = 0)
     return picture.clamp(-1, 1)
 
 
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Writing more than a few bytes to a file fails, as on a full disk."""
+    resource = pytest.importorskip("resource")  # POSIX
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
 @pytest.fixture(scope="session", params=engines())
 def any_model(request) -> Any:
     """A small model of each installed engine. All tests share it, because a run leaves nothing on it."""
     from engines import small_model
 
     return small_model(request.param, to_pil(scenery(48, 64)))
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Writing more than a few bytes to a file fails, as on a full disk."""
+    resource = pytest.importorskip("resource")  # POSIX
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 @pytest.fixture(scope="session", params=engines())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shlex
 import signal
 import subprocess
@@ -13,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import full_disk
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -111,13 +111,9 @@ def test_unwritable_folder_is_one_sentence(photo: Path, tmp_path: Path, capsys, 
 
 
 def test_a_full_disk_leaves_nothing_half_written(photo: Path, tmp_path: Path, capsys, monkeypatch) -> None:
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))  # bytes of a file: as if the disk were full
-    try:
-        words = ["sample", str(photo), "-n", "1", "-q", "-o", str(tmp_path / "out")]
+    words = ["sample", str(photo), "-n", "1", "-q", "-o", str(tmp_path / "out")]
+    with full_disk():
         _expect_one_sentence(words, "cannot be written: file too large", capsys, monkeypatch)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not list((tmp_path / "out").iterdir())
 
 

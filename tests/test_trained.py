@@ -11,6 +11,7 @@ import sys
 import time
 from itertools import chain, repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ import unica
 from unica.diffusion import cascade
 from unica.engines.files import HUB_FILE
 from unica.engines.sinddm.process import SinDDMProcess
+from unica.engines.train import begin
 from unica.engines.trained import TrainedModel
 from unica.engines.windows import windowed
 from unica.errors import UnicaError
@@ -372,6 +374,7 @@ def test_an_interrupted_training_leaves_a_model_that_can_go_on(tmp_path: Path, n
         (["train", "photo.png", "--preset", "slow"], "preset"),
         (["train", "photo.png", "--engine", "instant"], "engine"),
         (["train", "photo.png", "--budget", "1s"], "too short"),
+        (["train", "nothing.png", "--budget", "0"], "budget must be a number above 0"),
         (["train", "nothing.png"], "nothing.png"),
         (["import", "photo.png", "--image", "photo.png", "-o", "y.unica"], "checkpoint"),
         (["info", "broken.unica"], "damaged"),
@@ -384,6 +387,19 @@ def test_bad_words_are_a_sentence(words: list[str], said: str, saved: Path) -> N
     done = command(*words, cwd=saved.parent)
     assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") <= 2, done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_two_trainings_do_not_write_to_the_same_files(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"engine": "sinddm", "steps": 3, "output": tmp_path / "x.unica"}
+    picture = to_pil(scenery(48, 64))
+    first = begin(picture, **settings).run(every=0)
+    next(first)
+    second = begin(picture, resume=True, **settings).run(every=0)
+    with pytest.raises(UnicaError, match="is being trained by another process"):
+        next(second)
+    first.close()
+    assert len(list(begin(picture, resume=True, **settings).run(every=0))) == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"x.unica", "x.unica.training"}
 
 
 def test_an_import_on_the_command_line(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import random
 import signal
@@ -14,12 +13,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import scenery
+from conftest import full_disk, scenery
 from engines import NETWORKS
 from PIL import Image
 
 import unica
-from unica import files
 from unica.engines.base import Model, engines, find
 from unica.engines.train import begin
 from unica.engines.trained import TrainedModel
@@ -221,7 +219,7 @@ def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
             restore_state(Trainer(load(picture()), small()), path)
 
 
-def test_a_full_disk_leaves_the_last_good_files(tmp_path: Path, monkeypatch) -> None:
+def test_a_full_disk_leaves_the_last_good_files(tmp_path: Path) -> None:
     path = tmp_path / "x.unica"
     session = begin(picture(), steps=2, output=path)
     for _ in session.run():
@@ -229,22 +227,7 @@ def test_a_full_disk_leaves_the_last_good_files(tmp_path: Path, monkeypatch) -> 
     before = {file: file.read_bytes() for file in tmp_path.iterdir()}
     assert set(before) == {path, state_path(path)}
 
-    class Full:
-        def __init__(self, file) -> None:
-            self.file = file
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_) -> None:
-            self.file.close()
-
-        def write(self, data: bytes) -> None:
-            self.file.write(data[:100])
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(files, "open", lambda *words: Full(open(*words)), raising=False)  # noqa: SIM115
-    with pytest.raises(UnicaError, match="no space left"):
+    with full_disk(), pytest.raises(UnicaError, match="file too large"):
         session.keep()
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
 

@@ -83,11 +83,21 @@ def check_folder(folder: Path) -> None:
 
 @contextmanager
 def locked(path: Path, sentence: str) -> Iterator[None]:
-    """Hold a file's lock, which is gone when the process is; `sentence` is the error if another process has it."""
-    with open(path, "ab") as file:
-        if not _lock(file):
-            raise UnicaError(sentence)
-        yield
+    """Hold a lock that is gone when the process is; `sentence` is the error if another process has it.
+
+    The file is removed at the end. One that a killed process left is taken over.
+    """
+    while True:
+        with open(path, "ab") as file:
+            if not _lock(file):
+                raise UnicaError(sentence)
+            if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                continue  # its last owner removed it meanwhile
+            try:
+                yield
+                return
+            finally:
+                path.unlink(missing_ok=True)
 
 
 @contextmanager

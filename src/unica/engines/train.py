@@ -13,7 +13,7 @@ from unica.devices import find_device, find_dtype
 from unica.engines.base import Model, training_engine
 from unica.errors import UnicaError, one_of, whole
 from unica.image import load
-from unica.training.session import Session, open_session
+from unica.training.session import Session, open_session, seconds
 
 _MOST_STEPS = 10**9
 _LARGEST_SEED = 2**63 - 2
@@ -47,6 +47,7 @@ def begin(
         raise UnicaError("give a budget or a number of steps, not both")
     if steps is not None:
         steps = whole("steps", steps, 1, _MOST_STEPS)
+    limit = None if budget is None else seconds(budget)
     seed = whole("seed", seed, 0, _LARGEST_SEED)
     where = find_device(device)
     dtype = find_dtype(precision, where)
@@ -54,7 +55,7 @@ def begin(
     config = chosen.config(name, picture, **knobs)
     config = config if steps is None else replace(config, steps=steps)
     path = None if output is None else Path(output)
-    return open_session(picture, config, budget, path, resume, seed, where, dtype, source)
+    return open_session(picture, config, limit, path, resume, seed, where, dtype, source)
 
 
 def train(image: str | os.PathLike[str] | Any, **settings: Any) -> Model:

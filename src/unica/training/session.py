@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from unica.errors import UnicaError, shown
-from unica.files import check_folder
+from unica.errors import UnicaError, real, shown
+from unica.files import check_folder, locked
 from unica.image import Picture
 from unica.training.config import TrainingConfig
 from unica.training.loop import Progress, Trainer
 from unica.training.state import restore_state, save_state
 
 _BUDGET = "10m"  # where neither the user nor the preset says how long to train
+_LONGEST = 366 * 86400.0  # seconds of a budget
 _KEEP_EVERY = 60.0  # seconds of training that a crash may cost
 
 
@@ -34,18 +36,26 @@ class Session:
     def state(self) -> Path | None:
         return None if self.output is None else state_path(self.output)
 
-    def run(self, every: float = 1.0) -> Iterator[Progress]:
+    def run(self, every: float = 1.0) -> Generator[Progress, None, None]:
         """Train to the end; yield about every so many seconds. The files are written after the first step already.
 
         So a full disk is noticed before the work, not after it.
         """
         kept = -_KEEP_EVERY
-        for progress in self.trainer.run(self.budget, every):
-            if time.perf_counter() - kept >= _KEEP_EVERY:
-                self.keep()
-                kept = time.perf_counter()
-            yield progress
-        self.keep()
+        with self._alone():
+            for progress in self.trainer.run(self.budget, every):
+                if time.perf_counter() - kept >= _KEEP_EVERY:
+                    self.keep()
+                    kept = time.perf_counter()
+                yield progress
+            self.keep()
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """Refuse a second training that would write to the same files."""
+        if self.output is None:
+            return nullcontext()
+        lock = self.output.with_name(f".{self.output.name}.lock")
+        return locked(lock, f"{self.output} is being trained by another process: wait for it, or name another file")
 
     def keep(self) -> None:
         """Write both files. The state goes first: a model can be made from it, but not the other way round."""
@@ -88,12 +98,13 @@ def state_path(output: Path) -> Path:
 def seconds(budget: str | float) -> float:
     """The seconds of a budget: 90, "90s", "10m", "1h30m"."""
     if isinstance(budget, int | float) and not isinstance(budget, bool):
-        return float(budget)
+        return real("budget", budget, 0, _LONGEST, above=True)
     pattern = r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?"
     found = re.fullmatch(pattern, budget.strip().lower()) if isinstance(budget, str) else None
     if found is None or not any(found.groups()):
         raise UnicaError(f"budget is written as 90s, 10m or 1h30m, not {shown(budget)}")
-    return sum(float(part or 0) * unit for part, unit in zip(found.groups(), (3600, 60, 1)))
+    total = sum(float(part or 0) * unit for part, unit in zip(found.groups(), (3600, 60, 1)))
+    return real("budget", total, 0, _LONGEST, above=True)
 
 
 def check_output(path: Path, resume: bool = False) -> Path:

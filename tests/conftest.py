@@ -55,18 +55,6 @@ def any_model(request) -> Any:
     return small_model(request.param, to_pil(scenery(48, 64)))
 
 
-@contextmanager
-def full_disk() -> Iterator[None]:
-    """Writing more than a few bytes to a file fails, as on a full disk."""
-    resource = pytest.importorskip("resource")  # POSIX
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-
 @pytest.fixture(scope="session", params=engines())
 def tiny_model(request) -> Any:
     """A model of each engine, as quick as can be: of a smaller picture, or trained for two steps."""

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "unica"
 
 # A module or package may import those of the layers before its own.
 LAYERS = (
-    {"errors", "machine", "masks", "plot", "schedule", "threads", "torus"},
+    {"errors", "machine", "masks", "names", "plot", "schedule", "threads", "torus"},
     {"cache", "declare", "devices", "diffusion", "files"},
     {"image", "prompts", "tensor_files", "weights"},
     {"provenance", "pyramid", "regions"},

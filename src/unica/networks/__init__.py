@@ -27,6 +27,12 @@ def build(config: NetworkConfig, checkpointing: bool = False) -> nn.Module:
     return network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
+def weights_of(config: NetworkConfig) -> dict[str, torch.Tensor]:
+    """The names, shapes and types of a network's weights, as tensors that take no memory."""
+    with torch.device("meta"):
+        return build(config).state_dict()
+
+
 __all__ = [
     "CONFIGS",
     "Folded",
@@ -38,5 +44,6 @@ __all__ = [
     "UNets",
     "build",
     "order_channels",
+    "weights_of",
     "with_receptive_field",
 ]

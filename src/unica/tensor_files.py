@@ -22,7 +22,7 @@ from unica.files import whole_file
 VERSION = 1  # of the format; newer ones are refused
 _KINDS = {"model": "model", "training": "training state"}
 _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-_LONGEST = 2**22  # bytes of a header; that of the largest network that unica trains has a third of it
+_LONGEST = 2**20  # bytes of a header; the longest that a preset makes has less than half of that
 
 
 def write_tensors(path: Path, kind: str, tensors: Mapping[str, Tensor], head: Mapping[str, Any]) -> None:

@@ -19,6 +19,8 @@ from unica.errors import UnicaError
 
 LONGEST = 3.0  # seconds of a processor that reading and drawing may take; nearly all files need far less
 
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+
 SIZE = (18, 16)  # of the pictures that are drawn
 NUMBERS = (-1, 0, 1, 3, 2**31, 2**63, 10**9, 10**12, 10**400, 0.5, 1e-300, 1e308, math.nan, math.inf, -math.inf)
 TEXTS = ("", "../x", "/etc/passwd", "a\nb", "\x1b[31m", "x" * 300, "folded", "patches", "authors")
@@ -41,8 +43,7 @@ def places(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
             yield from places(inner, (*here, key))
 
 
-@st.composite
-def changed_json(draw: Any, original: dict[str, Any]) -> dict[str, Any]:
+def changed_json(draw: Draw, original: dict[str, Any]) -> dict[str, Any]:
     """JSON in which one to three values were replaced, left out, added or made longer."""
     data = copy.deepcopy(original)
     for _ in range(draw(st.integers(1, 3))):
@@ -64,13 +65,12 @@ def changed_json(draw: Any, original: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
-@st.composite
-def changed_tensors(draw: Any, original: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def changed_tensors(draw: Draw, original: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Tensors of which one or two have other values, another type or shape, are missing or new."""
     tensors = dict(original)
     for _ in range(draw(st.integers(1, 2))):
         name = draw(st.sampled_from(sorted(tensors)))
-        tensors[name] = draw(strange_tensors(tensors[name]))
+        tensors[name] = strange_tensor(draw, tensors[name])
         match draw(st.sampled_from(("keep", "keep", "drop", "move"))):
             case "drop":
                 del tensors[name]
@@ -81,15 +81,14 @@ def changed_tensors(draw: Any, original: Mapping[str, Tensor]) -> dict[str, Tens
     return tensors
 
 
-@st.composite
-def strange_tensors(draw: Any, tensor: Tensor) -> Tensor:
+def strange_tensor(draw: Draw, tensor: Tensor) -> Tensor:
     """A tensor like this one with something wrong, or only unusual."""
     kind = draw(st.sampled_from(("fill", "one", "type", "shape")))
     if kind == "fill":
         value = draw(st.sampled_from((0, 1, -1, 255, 70_000, 1e-40, 1e38, math.nan, math.inf)))
         return tensor.new_full(tensor.shape, value) if tensor.is_floating_point() or value == value % 256 else tensor
     if kind == "one" and tensor.is_floating_point() and tensor.numel():
-        tensor = tensor.clone()
+        tensor = tensor.clone(memory_format=torch.contiguous_format)
         tensor.view(-1)[draw(st.integers(0, tensor.numel() - 1))] = draw(st.sampled_from((1e38, math.nan, -math.inf)))
         return tensor
     if kind == "type":
@@ -99,8 +98,7 @@ def strange_tensors(draw: Any, tensor: Tensor) -> Tensor:
     return torch.zeros(draw(st.sampled_from(shapes)), dtype=tensor.dtype)
 
 
-@st.composite
-def changed_bytes(draw: Any, original: bytes) -> bytes:
+def changed_bytes(draw: Draw, original: bytes) -> bytes:
     """Bytes of which some were changed, cut off, added or repeated."""
     data = bytearray(original)
     for _ in range(draw(st.integers(1, 4))):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import scenery
-from fuzz.crafted import SIZE, STRANGE, changed_bytes, draws, strange_tensors
+from fuzz.crafted import SIZE, STRANGE, Draw, changed_bytes, draws, strange_tensor
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -47,31 +47,30 @@ def imported(path: Path, method: str) -> unica.Model:
     return unica.import_checkpoint(path, photo(), SIZES[method], device="cpu", precision="float32")
 
 
-@st.composite
-def strange_entries(draw: Any, value: Any) -> Any:
+def strange_entry(draw: Draw, value: Any) -> Any:
     """What stands in place of a tensor."""
     if isinstance(value, torch.Tensor) and draw(st.booleans()):
-        return draw(strange_tensors(value))
+        return strange_tensor(draw, value)
     many = torch.zeros(1).expand(10**9)
     kinds = (many, many[None, :, None, None], torch.ones(2, 2).to_sparse(), torch.empty(2, 2, device="meta"))
     return draw(STRANGE | st.sampled_from(kinds))
 
 
-@st.composite
-def changed(draw: Any, original: dict[Any, Any]) -> dict[Any, Any]:
+def changed(draw: Draw, original: dict[Any, Any]) -> dict[Any, Any]:
     """A checkpoint of which one to three entries are strange, missing or new."""
     held = {key: dict(value) if isinstance(value, dict) else value for key, value in original.items()}
     for _ in range(draw(st.integers(1, 3))):
-        part = draw(st.sampled_from([held, *(value for value in held.values() if isinstance(value, dict))]))
+        parts = [held, *(value for value in held.values() if isinstance(value, dict))]
+        part = parts[draw(st.integers(0, len(parts) - 1))]
         name = draw(st.sampled_from(list(part))) if part else 0
         match draw(st.sampled_from(("replace", "replace", "drop", "add"))):
             case "replace" if part:
-                part[name] = draw(strange_entries(part[name]))
+                part[name] = strange_entry(draw, part[name])
             case "drop" if part:
                 del part[name]
             case _:
                 names = (3, None, "x", "input_blocks.x.0.weight", "input_blocks.999.0.op.weight", "denoise_fn.x")
-                part[draw(st.sampled_from(names))] = draw(strange_entries(None))
+                part[draw(st.sampled_from(names))] = strange_entry(draw, None)
     return held
 
 
@@ -79,7 +78,7 @@ def changed(draw: Any, original: dict[Any, Any]) -> dict[Any, Any]:
 @given(data=st.data())
 def test_any_contents_draw_or_are_refused(method: str, tmp_path_factory: Any, data: st.DataObject) -> None:
     path = tmp_path_factory.getbasetemp() / "crafted.pt"
-    torch.save(data.draw(changed(checkpoint(method))), path)
+    torch.save(changed(data.draw, checkpoint(method)), path)
     draws(lambda: imported(path, method))
 
 
@@ -88,7 +87,7 @@ def test_any_contents_draw_or_are_refused(method: str, tmp_path_factory: Any, da
 def test_any_bytes_draw_or_are_refused(method: str, tmp_path_factory: Any, data: st.DataObject) -> None:
     path = tmp_path_factory.getbasetemp() / "crafted.pt"
     torch.save(checkpoint(method), path)
-    path.write_bytes(data.draw(changed_bytes(path.read_bytes())))
+    path.write_bytes(changed_bytes(data.draw, path.read_bytes()))
     draws(lambda: imported(path, method))
 
 

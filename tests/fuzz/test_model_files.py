@@ -65,19 +65,19 @@ def written(path: Path, head: dict[str, Any], tensors: dict[str, torch.Tensor]) 
 
 @given(data=st.data())
 def test_any_header_draws_or_is_refused(stored: Path, data: st.DataObject) -> None:
-    head = data.draw(changed_json(read_head(stored, "model")))
+    head = changed_json(data.draw, read_head(stored, "model"))
     crafted = written(stored, head, load_file(stored))
     draws(lambda: unica.load(crafted, device="cpu", precision="float32"))
 
 
 @given(data=st.data())
 def test_any_tensors_draw_or_are_refused(stored: Path, data: st.DataObject) -> None:
-    crafted = written(stored, read_head(stored, "model"), data.draw(changed_tensors(load_file(stored))))
+    crafted = written(stored, read_head(stored, "model"), changed_tensors(data.draw, load_file(stored)))
     draws(lambda: unica.load(crafted, device="cpu", precision="float32"))
 
 
 @given(data=st.data())
 def test_any_bytes_draw_or_are_refused(stored: Path, data: st.DataObject) -> None:
     crafted = stored.with_name("crafted.unica")
-    crafted.write_bytes(data.draw(changed_bytes(stored.read_bytes())))
+    crafted.write_bytes(changed_bytes(data.draw, stored.read_bytes()))
     draws(lambda: unica.load(crafted, device="cpu", precision="float32"))

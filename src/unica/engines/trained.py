@@ -41,6 +41,7 @@ from unica.training.config import TrainingConfig
 
 _NETWORK, _PATCHES = "network", "patches"  # parts of a run
 _NETWORK_WORK = 2.0  # as long as a step of patches that are only refined
+_WILDEST = 1e6  # the largest estimate of noise, which is about 1
 _BATCH = {"cpu": 1, "cuda": 16, "mps": 4}  # pictures drawn together
 
 
@@ -315,8 +316,11 @@ class NetworkDenoiser:
             x = torch.cat([x, told.to(x)], 1)
         margin = network.receptive_field // 2
         estimate = windowed(eps, x, margin, level.wrap, grid=network.grid, feather=margin // 2 if network.norm else 0)
-        if estimate.isnan().any():
-            raise UnicaError("the network of this model gives no numbers: its weights must be damaged; train it anew")
+        low, high = estimate.aminmax()
+        if not (low > -_WILDEST and high < _WILDEST):  # NaN is refused, too
+            raise UnicaError(
+                "the network of this model does not estimate noise: its weights are damaged; train it anew"
+            )
         return estimate
 
 

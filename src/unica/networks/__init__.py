@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -29,6 +31,9 @@ def build(config: NetworkConfig, checkpointing: bool = False) -> nn.Module:
 
 def weights_of(config: NetworkConfig) -> dict[str, torch.Tensor]:
     """The names, shapes and types of a network's weights, as tensors that take no memory."""
+    if isinstance(config, UNetConfig) and config.levels > 1:
+        one = weights_of(replace(config, levels=1))
+        return {f"{level}{name[1:]}": weight for level in range(config.levels) for name, weight in one.items()}
     with torch.device("meta"):
         return build(config).state_dict()
 

@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "unica"
 LAYERS = (
     {"errors", "machine", "masks", "names", "plot", "schedule", "seeds", "threads", "torus"},
     {"cache", "declare", "devices", "diffusion", "files"},
-    {"image", "prompts", "tensor_files", "weights"},
+    {"image", "prompts", "records", "tensor_files", "weights"},
     {"provenance", "pyramid", "regions"},
     {"guides", "networks", "patches", "tone"},
     {"metrics", "process"},

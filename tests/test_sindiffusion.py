@@ -246,7 +246,7 @@ def test_strange_checkpoints_are_refused(official: Path, tmp_path: Path) -> None
     picture = to_pil(scenery(32, 40))
     cases = {
         "lacks 'time_embed.0.weight'": {k: v for k, v in state.items() if k != "time_embed.0.weight"},
-        "do not fit": {**state, "out.2.bias": torch.zeros(7)},
+        "must have the shape 3, not 7": {**state, "out.2.bias": torch.zeros(7)},
         "no installed engine knows its contents": {"step": 3},
     }
     for why, held in cases.items():

@@ -268,7 +268,9 @@ STRANGE = {
     "more than tensors": lambda: {"ema": _Evil()},
     "no averaged model": lambda: {"model": official()["model"]},
     "lacks 'gammas'": lambda: {"ema": {k: v for k, v in official()["ema"].items() if k != "gammas"}},
-    "do not fit": lambda: {"ema": {**official()["ema"], "denoise_fn.l1.ds_conv.bias": torch.zeros(7)}},
+    "must have the shape 3, not 7": lambda: {
+        "ema": {**official()["ema"], "denoise_fn.l1.ds_conv.bias": torch.zeros(7)}
+    },
     "cosine": lambda: {"ema": {**official()["ema"], "alphas_cumprod": torch.linspace(1, 0, 100)}},
     "2 levels": lambda: {**official(), "ema": {**official()["ema"], "gammas": official()["ema"]["gammas"][:1]}},
 }

@@ -67,7 +67,9 @@ def _quoted(value: Any) -> str:
 
 
 def short(text: str, most: int = 40) -> str:
-    return text if len(text) <= most else text[: most - 3] + "..."
+    """The beginning of a text, as a part of one line: a terminal would obey control characters."""
+    text = text if len(text) <= most else text[: most - 3] + "..."
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def reason(error: BaseException) -> str:

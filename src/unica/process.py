@@ -8,19 +8,23 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from unica.declare import Number, Whole
 from unica.diffusion import Level
+from unica.errors import UnicaError, whole
 from unica.networks import NetworkConfig
 from unica.patches import PatchSettings
 from unica.pyramid import Size
 from unica.schedule import Discrete, Gamma, like, no_blur
 from unica.torus import Axes
 
+LARGEST, SMALLEST = 250_000_000, 4  # pixels of a picture, and of a side
+MOST_LEVELS = 32
 TAKEN_OVER = 0.35  # the noise then keeps a layout, and still snaps it to real patches
 Output = Literal["eps", "residual"]
 Detail = Literal["network", "patches"]
@@ -32,20 +36,33 @@ class Process(ABC):
     """A diffusion process and the network that reverses it.
 
     `starts` has the time at which each level begins; for the coarsest that is T. Subclasses add what a user can change
-    when drawing: the fields that have the names of the engine's knobs.
+    when drawing: the fields that have the names of the engine's knobs. The annotations say what a file may hold.
     """
 
     network: NetworkConfig
     sizes: tuple[Size, ...]  # of the levels, from coarse to fine
-    starts: tuple[int, ...]
-    chain: int = 100  # T: the time of pure noise
+    starts: tuple[Annotated[int, Whole(1, 1000)], ...]
+    chain: Annotated[int, Whole(1, 1000)] = 100  # T: the time of pure noise
     output: Output = "eps"
-    pixel_std: float = 1.0  # standard deviation of the source's pixels
-    order: float = 0.0  # how much an ordered network is told of where rows lie
+    pixel_std: Annotated[float, Number(1e-4, 2)] = 1.0  # standard deviation of the source's pixels
+    order: Annotated[float, Number(0, 1)] = 0.0  # how much an ordered network is told of where rows lie
     detail: Detail = "network"  # what draws all that is finer than the network's coarsest level
 
     engine: ClassVar[str]
     needs_source: ClassVar[bool] = False  # whether nothing can be drawn without the source's pixels
+
+    def __post_init__(self) -> None:
+        whole("the number of levels", len(self.sizes), 1, MOST_LEVELS)
+        for coarser, (height, width) in zip([(SMALLEST, SMALLEST), *self.sizes], self.sizes):
+            if height < coarser[0] or width < coarser[1] or height * width > LARGEST:
+                raise UnicaError(
+                    f"sizes must grow from coarse to fine, with sides of at least {SMALLEST} and at most {LARGEST:,}"
+                    f" pixels, and one is {width}x{height}"
+                )
+        if len(self.starts) != len(self.sizes) or self.starts[0] != self.chain or max(self.starts) > self.chain:
+            raise UnicaError(f"starts must be {len(self.sizes)} steps, of which the first is {self.chain} and the most")
+        if self.network.levels not in (1, len(self.sizes)):
+            raise UnicaError(f"network.levels must be 1 or {len(self.sizes)}, not {self.network.levels}")
 
     @property
     @abstractmethod

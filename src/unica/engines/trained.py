@@ -30,16 +30,18 @@ from unica.engines.windows import windowed
 from unica.errors import UnicaError, reason, whole
 from unica.image import Picture
 from unica.masks import Mask
-from unica.networks import build, order_channels
+from unica.networks import build, order_channels, weights_of
 from unica.patches import PatchDenoiser, Patchwork
 from unica.process import Detail, Process
 from unica.pyramid import Size, canvas_sizes
 from unica.schedule import Blend
+from unica.tensor_files import check_tensors
 from unica.torus import Axes
 from unica.training.config import TrainingConfig
 
 _NETWORK, _PATCHES = "network", "patches"  # parts of a run
 _NETWORK_WORK = 2.0  # as long as a step of patches that are only refined
+_WILDEST = 1e6  # the largest estimate of noise, which is about 1
 _BATCH = {"cpu": 1, "cuda": 16, "mps": 4}  # pictures drawn together
 
 
@@ -239,17 +241,31 @@ def read_trained(
     """The model that a file holds, where the engine has this kind of process."""
     try:
         process = process_from_json(kind, stored.process)
-        network = build(process.network)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Damaged(f"{type(error).__name__} in its description") from None
-    try:
-        network.load_state_dict(stored.weights)
-    except RuntimeError:
-        raise Damaged("its weights are not those of the network that it names") from None
+        if process.needs_source and not stored.has_source:
+            raise UnicaError(f"its source is missing, without which the {process.engine} engine cannot draw")
+        if stored.has_source and stored.picture.alpha is None and process.network.channels in (2, 4):
+            raise UnicaError("source.alpha is missing")
+        network = network_of(process, stored.weights, stored.picture)
+    except UnicaError as error:
+        raise Damaged(str(error)) from None
     if knobs.get("detail") == "patches" and not stored.has_source:
         raise UnicaError("this model was saved without its source: there are no patches to draw detail with")
     process = process.tuned(**knobs)
     return TrainedModel(process, network, stored.picture, stored.training, device, dtype, stored.has_source, max_side)
+
+
+def network_of(process: Process, weights: Mapping[str, Tensor], picture: Picture) -> nn.Module:
+    """The network of a process with these weights, if they and the picture fit it."""
+    check_tensors(weights, weights_of(process.network))
+    (height, width), (colours, rows, columns) = process.sizes[-1], picture.pixels.shape
+    smaller = height <= rows and width <= columns and process.needs_source  # the rest is drawn with patches of it
+    if (height, width) != (rows, columns) and not smaller:
+        raise UnicaError(f"the finest level is of {width}x{height} pixels and the picture of {columns}x{rows}")
+    if process.network.channels not in (colours, colours + 1):
+        raise UnicaError(f"its network draws {process.network.channels} channels and its picture has {colours}")
+    network = build(process.network)
+    network.load_state_dict(dict(weights))
+    return network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -299,7 +315,13 @@ class NetworkDenoiser:
             told = order_channels(torch.full((len(x), 1, 1, 1), strength), (x.shape[-2], x.shape[-1]))
             x = torch.cat([x, told.to(x)], 1)
         margin = network.receptive_field // 2
-        return windowed(eps, x, margin, level.wrap, grid=network.grid, feather=margin // 2 if network.norm else 0)
+        estimate = windowed(eps, x, margin, level.wrap, grid=network.grid, feather=margin // 2 if network.norm else 0)
+        low, high = estimate.aminmax()
+        if not (low > -_WILDEST and high < _WILDEST):  # NaN is refused, too
+            raise UnicaError(
+                "the network of this model does not estimate noise: its weights are damaged; train it anew"
+            )
+        return estimate
 
 
 def _times(t: Int[Tensor, "b"]) -> Int[Tensor, "b 1 1 1"]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -27,6 +29,15 @@ def build(config: NetworkConfig, checkpointing: bool = False) -> nn.Module:
     return network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
+def weights_of(config: NetworkConfig) -> dict[str, torch.Tensor]:
+    """The names, shapes and types of a network's weights, as tensors that take no memory."""
+    if isinstance(config, UNetConfig) and config.levels > 1:
+        one = weights_of(replace(config, levels=1))
+        return {f"{level}{name[1:]}": weight for level in range(config.levels) for name, weight in one.items()}
+    with torch.device("meta"):
+        return build(config).state_dict()
+
+
 __all__ = [
     "CONFIGS",
     "Folded",
@@ -38,5 +49,6 @@ __all__ = [
     "UNets",
     "build",
     "order_channels",
+    "weights_of",
     "with_receptive_field",
 ]

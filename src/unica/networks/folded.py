@@ -8,12 +8,14 @@ features of every convolution.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Real
 from torch import Tensor, nn
 
+from unica.declare import Whole
 from unica.networks.embedding import sinusoids
 
 _EMBEDDING = 64  # of time and level together
@@ -22,11 +24,12 @@ ORDER_CHANNELS = 2
 
 @dataclass(frozen=True)
 class FoldedConfig:
-    width: int = 96
-    blocks: int = 3
+    width: Annotated[int, Whole(1, 4096)] = 96
+    blocks: Annotated[int, Whole(0, 32)] = 3
     norm = False
-    fold: int = 2
-    channels: int = 3
+    levels = 1  # one network draws all levels
+    fold: Annotated[int, Whole(1, 8)] = 2
+    channels: Annotated[int, Whole(1, 4)] = 3
     ordered: bool = False  # whether the network is told how far down the picture it is
 
     @property

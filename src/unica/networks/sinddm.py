@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from jaxtyping import Float, Real
 from torch import Tensor, nn
 
+from unica.declare import Whole
 from unica.networks.embedding import sinusoids
 
 _EMBEDDING = 32  # of the time, of the level, and of both together
@@ -15,10 +17,11 @@ _EMBEDDING = 32  # of the time, of the level, and of both together
 
 @dataclass(frozen=True)
 class SinDDMConfig:
-    dim: int = 160  # channels of the widest blocks; 160 in the paper
-    channels: int = 3
+    dim: Annotated[int, Whole(2, 4096)] = 160  # channels of the widest blocks; 160 in the paper
+    channels: Annotated[int, Whole(1, 4)] = 3
     fold = grid = 1  # pixels are not folded into channels
     norm = False
+    levels = 1  # one network draws all levels
     ordered = False
 
     @property

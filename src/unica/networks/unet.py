@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,8 @@ from jaxtyping import Float, Real
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from unica.declare import Whole
+from unica.errors import whole
 from unica.networks.embedding import sinusoids
 
 
@@ -23,14 +26,21 @@ from unica.networks.embedding import sinusoids
 class UNetConfig:
     """The default is the paper's standard network; its enhanced one is `multipliers=(1, 2, 4, 8), blocks=2`."""
 
-    width: int = 64
-    multipliers: tuple[int, ...] = (1, 2, 4)  # of the width, one for each stage; a stage halves both sides
-    blocks: int = 1  # of each stage on the way down; there is one more on the way up
-    channels: int = 3
-    fold: int = 1  # blocks of fold x fold pixels become channels first
+    width: Annotated[int, Whole(2, 4096)] = 64
+    multipliers: tuple[Annotated[int, Whole(1, 16)], ...] = (
+        1,
+        2,
+        4,
+    )  # of the width, one for each stage; a stage halves both sides
+    blocks: Annotated[int, Whole(1, 4)] = 1  # of each stage on the way down; there is one more on the way up
+    channels: Annotated[int, Whole(1, 4)] = 3
+    fold: Annotated[int, Whole(1, 8)] = 1  # blocks of fold x fold pixels become channels first
     norm: bool = True  # without norms, an output pixel depends on its receptive field and on nothing else
-    levels: int = 1  # networks; several are one for each level of a pyramid
+    levels: Annotated[int, Whole(1, 12)] = 1  # networks; several are one for each level of a pyramid
     ordered = False
+
+    def __post_init__(self) -> None:
+        whole("the number of multipliers", len(self.multipliers), 1, 5)
 
     @property
     def grid(self) -> int:

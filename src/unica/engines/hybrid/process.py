@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
+from unica.declare import Number, Odd, Whole
 from unica.diffusion import Level, dpm
+from unica.errors import whole
 from unica.patches import PatchSettings
 from unica.process import TAKEN_OVER, Detail, Process
 from unica.pyramid import Size
@@ -26,13 +28,18 @@ _LAST_TAKEN_OVER = 0.9
 @dataclass(frozen=True, kw_only=True)
 class HybridProcess(Process):
     detail: Detail = "patches"
-    diversity: float = 0.5
-    patch: int = 7
-    order: float = 1.0  # as measured in the source, or as the user wants it
+    diversity: Annotated[float, Number(0, 1)] = 0.5
+    patch: Annotated[int, Odd(3, 31)] = 7
+    order: Annotated[float, Number(0, 1)] = 1.0  # as measured in the source, or as the user wants it
     steps: int = 25  # of a layout
+    chain: Annotated[int, Whole(20, 1000)] = 100
 
     engine = "hybrid"
     needs_source = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole("steps", self.steps, 1, self.chain // 2)  # a run may take few of them, each at a time of its own
 
     @cached_property
     def schedule(self) -> Discrete:  # pyright: ignore[reportIncompatibleMethodOverride]

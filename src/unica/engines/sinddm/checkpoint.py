@@ -6,14 +6,13 @@ levels are not: they follow from the image by the authors' rule, or the user giv
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from unica.engines.author_checkpoints import State, fitting, imported, strange
+from unica.engines.author_checkpoints import fitting, imported, named_tensors
 from unica.engines.base import Checkpoint
 from unica.engines.blur_rules import start_step
 from unica.engines.sinddm.process import SinDDMProcess
@@ -21,10 +20,13 @@ from unica.engines.trained import TrainedModel
 from unica.errors import UnicaError
 from unica.image import Picture
 from unica.networks import SinDDMConfig
+from unica.process import MOST_LEVELS
 from unica.pyramid import Size, receptive_field_sizes
 from unica.schedule import Discrete, cosine
+from unica.tensor_files import check_tensor
 
 _METHOD = "SinDDM"
+_MOST_STEPS = 1000  # of the chain
 
 
 def read_checkpoint(checkpoint: Checkpoint) -> TrainedModel | None:
@@ -32,13 +34,14 @@ def read_checkpoint(checkpoint: Checkpoint) -> TrainedModel | None:
     path, held, picture, sizes, *_ = checkpoint
     if not {"model", "ema"} & set(held):
         return None
-    state = _averaged(path, held)
-    weights = {name.removeprefix("denoise_fn."): x for name, x in state.items() if name.startswith("denoise_fn.")}
     with fitting(path, _METHOD):
-        gammas, alpha_bar = state["gammas"], state["alphas_cumprod"]
+        if not isinstance(held.get("ema"), dict):
+            raise UnicaError("it has no averaged model (`ema`)")
+        state = named_tensors(held["ema"])
+        weights = {name.removeprefix("denoise_fn."): x for name, x in state.items() if name.startswith("denoise_fn.")}
         config = SinDDMConfig(weights["l2.net.0.weight"].shape[0], weights["l1.ds_conv.weight"].shape[0])
-        schedule = _cosine(path, alpha_bar)
-    blur = [0.0, *(_blur(schedule, gamma) for gamma in gammas)]
+        schedule = _cosine(state["alphas_cumprod"])
+        blur = [0.0, *_blurs(schedule, state["gammas"])]
     process = SinDDMProcess(
         network=config,
         sizes=_sizes(path, picture, len(blur), sizes),
@@ -48,22 +51,24 @@ def read_checkpoint(checkpoint: Checkpoint) -> TrainedModel | None:
         chain=schedule.steps,
     )
     step = held.get("step", 0)
-    return imported(checkpoint, _METHOD, process, weights, step if isinstance(step, int) else 0)
+    steps = int(step) if isinstance(step, int) and 0 <= step <= 10**9 else 0
+    return imported(checkpoint, _METHOD, process, weights, steps)
 
 
-def _averaged(path: Path, held: Mapping[str, Any]) -> State:
-    state = held.get("ema")
-    if not isinstance(state, dict) or not all(isinstance(x, Tensor) for x in state.values()):
-        raise strange(path, _METHOD, "it has no averaged model (`ema`)")
-    return state
-
-
-def _cosine(path: Path, alpha_bar: Tensor) -> Discrete:
-    schedule = cosine(len(alpha_bar))
-    ours = torch.tensor(schedule.alpha_bar[1:])
-    if alpha_bar.ndim != 1 or not torch.allclose(ours, alpha_bar.float(), atol=1e-5):
-        raise strange(path, _METHOD, "its noise schedule is not the cosine schedule")
+def _cosine(alpha_bar: Tensor) -> Discrete:
+    schedule = cosine(min(alpha_bar.shape[0], _MOST_STEPS))
+    check_tensor("alphas_cumprod", alpha_bar, (schedule.steps,))
+    if not torch.allclose(torch.tensor(schedule.alpha_bar[1:]), alpha_bar.float(), atol=1e-5):
+        raise UnicaError("its noise schedule is not the cosine schedule")
     return schedule
+
+
+def _blurs(schedule: Discrete, gammas: Tensor) -> list[float]:
+    """The blur of each level above the coarsest."""
+    check_tensor("gammas", gammas, (min(gammas.shape[0], MOST_LEVELS), schedule.steps))
+    if not ((gammas > 0) & (gammas <= 1)).all():
+        raise UnicaError("gammas must be above 0 and at most 1")
+    return [_blur(schedule, gamma) for gamma in gammas]
 
 
 def _blur(schedule: Discrete, gamma: Tensor) -> float:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
+from unica.declare import Number
 from unica.diffusion import Level, ddim, ddpm
 from unica.engines.blur_rules import Pixels, Rule, blur_of, measured_blur, start_step
 from unica.errors import UnicaError, whole
@@ -23,11 +24,18 @@ CEILING = 0.55  # of gamma when drawing (supplement, D.2)
 class SinDDMProcess(Process):
     """`starts` are T[s] of the paper. `blur` has an entry for each level; the coarsest has 0."""
 
-    blur: tuple[float, ...]  # the distance of each level to its blurred version, by `rule`; all 0: without blur
+    blur: tuple[
+        Annotated[float, Number(0, 255)], ...
+    ]  # the distance of each level to its blurred version, by `rule`; all 0: without blur
     rule: Rule = "measured"
     blend: bool = True  # whether a run takes away blur, too
 
     engine = "sinddm"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.blur) != len(self.sizes) or self.blur[0]:
+            raise UnicaError(f"blur must be {len(self.sizes)} numbers, of which the first is 0")
 
     @cached_property
     def schedule(self) -> Discrete:  # pyright: ignore[reportIncompatibleMethodOverride]

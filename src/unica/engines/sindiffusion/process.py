@@ -10,8 +10,9 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
+from unica.declare import Whole
 from unica.diffusion import Level, Update, ddim, ddpm, dpm
 from unica.engines.blur_rules import Pixels, authors_blur, start_step
 from unica.engines.sindiffusion import SAMPLERS
@@ -34,13 +35,14 @@ _UPDATES: dict[str, Update] = {
 class SinDiffusionProcess(Process):
     """A level above the coarsest starts at the noise of its start step; its run has that fraction of the steps."""
 
-    chain: int = 1000
+    chain: Annotated[int, Whole(21, 1000)] = 1000  # with 20, betas would reach 1
     steps: int = 25  # of a run, at the coarsest level
     sampler: str = "sde-dpm++"
 
     engine = "sindiffusion"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         whole("steps", self.steps, 1, self.chain)
         one_of("sampler", self.sampler, SAMPLERS)
 

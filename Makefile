@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export OMP_WAIT_POLICY ?= passive
-.PHONY: demo test test-slow lint
+.PHONY: demo test test-slow fuzz lint
 
 demo: .venv/core
 	@for image in examples/images/*.png examples/images/*.jpg; do \
@@ -14,6 +14,9 @@ test: .venv/dev lint
 
 test-slow: .venv/dev
 	$(BIN)/pytest -m slow
+
+fuzz: .venv/dev
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/fuzz
 
 lint: .venv/dev
 	$(BIN)/ruff check

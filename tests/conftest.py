@@ -1,7 +1,8 @@
-"""Generated pictures, and a model of each engine, that the tests share."""
+"""Generated pictures, a model of each engine, and how many inputs property tests try, which all tests share."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +13,17 @@ import unica  # noqa: F401  (before torch is loaded: it sets how idle threads wa
 # isort: split
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from PIL import Image
 from torch import Tensor
 
 from unica.engines.base import engines
 from unica.image import to_pil
+
+_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile("suite", max_examples=25, deadline=None, derandomize=True, suppress_health_check=_SLOW)
+settings.register_profile("fuzz", max_examples=650, deadline=None, print_blob=True, suppress_health_check=_SLOW)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

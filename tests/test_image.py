@@ -164,9 +164,9 @@ def test_one_transparent_gray_becomes_an_alpha_channel(tmp_path, bits):
     path = tmp_path / "clear.png"
     path.write_bytes(png(40, 32, bits, 0, (b"tRNS", clear), (b"IDAT", zlib.compress(rows))))
     picture = load(path)
-    assert picture.bits == 8 and picture.pixels.shape == (1, 32, 40) and picture.alpha is not None
+    assert picture.bits == bits and picture.pixels.shape == (1, 32, 40) and picture.alpha is not None
     assert torch.equal(picture.alpha[0, 0], (torch.arange(40) != 7).float())
-    assert np.array_equal(levels(picture.pixels)[0, :, 0], np.arange(40))
+    assert np.array_equal(levels(picture.pixels, 2**bits - 1)[0, :, 0], array[0])
 
 
 def test_transparent_palette_colours_become_an_alpha_channel(tmp_path):
@@ -482,8 +482,8 @@ def test_wholly_transparent_pictures_are_refused(tmp_path):
 
 def test_text_chunks_keep_their_order_and_their_letters(tmp_path):
     text = {"Software": "unica 0.1", "Zebra": "größe\nzwei", "Title": "日本 π", "Empty": "", "Author": "é"}
-    save_png(Image.new("L", (4, 4)), tmp_path / "deep" / "er" / "a.png", text)
-    assert list(read_text(tmp_path / "deep" / "er" / "a.png").items()) == list(text.items())
+    save_png(Image.new("L", (4, 4)), tmp_path / "a.png", text)
+    assert list(read_text(tmp_path / "a.png").items()) == list(text.items())
     save_png(Image.new("L", (4, 4)), tmp_path / "a.png", {"Source": os.fsdecode(b"caf\xe9.png")})
     assert read_text(tmp_path / "a.png") == {"Source": "caf?.png"}
     (tmp_path / "a.jpg").write_bytes(as_bytes(colours(), "JPEG"))

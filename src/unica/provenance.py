@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from unica.image import rgb16_bytes
+from unica.image import png16_bytes
 
 # Colours of the source's four corners. Places between them get a bilinear mixture.
 _CORNERS = torch.tensor([[[0.12, 0.47, 0.90], [0.99, 0.80, 0.20]], [[0.55, 0.12, 0.55], [0.20, 0.70, 0.35]]])
@@ -29,7 +29,7 @@ def continues(origins: Int[Tensor, "h w 2"]) -> Bool[Tensor, "h w"]:
 
 def map_bytes(origins: Int[Tensor, "h w 2"]) -> bytes:
     """What the file with a map of a picture's origins holds; each is (row, column)."""
-    return rgb16_bytes(torch.stack([origins[..., 1], origins[..., 0], continues(origins).int()]).cpu())
+    return png16_bytes(torch.stack([origins[..., 1], origins[..., 0], continues(origins).int()]).cpu())
 
 
 def overview(origins: Int[Tensor, "h w 2"], source: tuple[int, int]) -> Float[Tensor, "3 h w"]:

@@ -220,12 +220,12 @@ class _Command:
 
     def _write(self, frame: Any, images: list[Any]) -> Path:
         """One file with its provenance: a PNG, or all pictures of an animation."""
-        from unica.image import animation_bytes, png_bytes
+        from unica.image import animation_bytes, picture_bytes
 
         text, name = self._provenance(frame, images[-1].size), self._name(frame.seed)
         if self.task.animation:
             return self.outputs.write(name, animation_bytes(images, Path(name).suffix, self.values["fps"], text))
-        return self.outputs.write(name, png_bytes(images[0], text))
+        return self.outputs.write(name, picture_bytes(frame.pixels, frame.alpha, self.model.picture.bits, text))
 
     def _name(self, seed: int) -> str:
         """Of the file with the picture of this seed."""

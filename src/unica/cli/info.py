@@ -19,17 +19,17 @@ def describe(path: Path) -> str:
 
 
 def _picture(path: Path) -> list[str]:
-    from unica.image import load, read_text
+    from unica.image import read_header, read_text
 
     text = read_text(path)
     command = _command(text.get("unica:command", ""))
     if not command:
-        picture = load(path, smallest=1)
-        kind = "gray" if picture.pixels.shape[0] == 1 else "colour"
-        alpha = ", with transparency" if picture.alpha is not None else ""
-        width, height = picture.size
-        what = f"{path}: {width}x{height}, {kind}, {picture.bits} bits{alpha}"
-        return [what, f"sha256  {picture.sha256}", "not made by unica"]
+        found = read_header(path)
+        kind = "gray" if found.channels == 1 else "colour"
+        alpha = ", with transparency" if found.alpha else ""
+        width, height = found.size
+        what = f"{path}: {width}x{height}, {kind}, {found.bits} bits{alpha}"
+        return [what, f"sha256  {found.sha256}", "not made by unica"]
     names = ("engine", "settings", "seed", "source", "source-sha256")
     rows = [f"{name:14}{text.get('unica:' + name, '?')}" for name in names]
     made = f"{path}: made by {text.get('Software', 'unica')}"

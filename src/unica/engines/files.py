@@ -47,14 +47,12 @@ class _About:
     shape: tuple[Literal[1, 3], int, int]
 
     def __post_init__(self) -> None:
-        channels, height, width = self.shape
+        _, height, width = self.shape
         if min(height, width) < SMALLEST or height * width > LARGEST:
             raise UnicaError(
                 f"picture.shape must be of sides of at least {SMALLEST} and of at most {LARGEST:,} pixels,"
                 f" not {short(f'{width}x{height}')}"
             )
-        if self.bits == 16 and channels == 3:
-            raise UnicaError("picture.bits must be 8 for a picture in colour, not 16")
 
 
 @dataclass(frozen=True)

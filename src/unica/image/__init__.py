@@ -6,10 +6,19 @@ No other part of unica touches Pillow.
 from unica.image.colour import match_histogram
 from unica.image.convert import to_pil
 from unica.image.picture import Picture
-from unica.image.reading import SUFFIXES, load, read_text
+from unica.image.reading import SUFFIXES, load, read_header, read_text
 from unica.image.resizing import Resampling, resize, shrink
 from unica.image.sheet import contact_sheet
-from unica.image.writing import ANIMATED, animation_bytes, data_uri, png_bytes, rgb16_bytes, save_animation, save_png
+from unica.image.writing import (
+    ANIMATED,
+    animation_bytes,
+    data_uri,
+    picture_bytes,
+    png16_bytes,
+    png_bytes,
+    save_animation,
+    save_png,
+)
 
 __all__ = [
     "ANIMATED",
@@ -21,10 +30,12 @@ __all__ = [
     "data_uri",
     "load",
     "match_histogram",
+    "picture_bytes",
+    "png16_bytes",
     "png_bytes",
+    "read_header",
     "read_text",
     "resize",
-    "rgb16_bytes",
     "save_animation",
     "save_png",
     "shrink",

@@ -12,7 +12,7 @@ from torch import Tensor
 def to_pil(pixels: Float[Tensor, "c h w"], alpha: Float[Tensor, "1 h w"] | None = None, bits: int = 8) -> Image.Image:
     """A Pillow image (L, LA, RGB, RGBA or I;16) of pixels in [-1, 1], which are clipped and rounded.
 
-    Only gray without alpha gets 16 bits. Pillow writes no other 16-bit PNG, so everything else becomes 8-bit.
+    Only gray without alpha gets 16 bits. Pillow has no other images of 16 bits, so everything else becomes 8-bit.
     """
     if len(pixels) not in (1, 3) or bits not in (8, 16):
         raise ValueError(f"expected 1 or 3 channels of 8 or 16 bits, got {len(pixels)} of {bits}")

@@ -6,19 +6,22 @@ Whatever is wrong with a file becomes a `UnicaError` of one sentence.
 from __future__ import annotations
 
 import os
+import stat
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
+import torch
 from PIL import ExifTags, Image, ImageFile
 
-from unica.errors import UnicaError, reason
+from unica.errors import UnicaError, reason, shown
 from unica.image.colour import to_srgb
 from unica.image.convert import eight_bits, to_tensor
+from unica.image.deep import deep_channels, deep_levels
 from unica.image.picture import Picture
 from unica.image.text import text_of
 
@@ -52,21 +55,25 @@ def load(
 ) -> Picture:
     """Read an image: turned upright by its EXIF, in sRGB by its ICC profile, the first frame of an animation.
 
-    Gray stays one channel and keeps its 16 bits. 16-bit colour, and 16-bit gray with transparency, become 8-bit:
-    Pillow has nothing else. For the same reason the profile of a 16-bit image is ignored. `max_side` shrinks the
-    longer side before pixels become floats, so that large photographs take little memory. The shorter side must then
-    have at least `smallest` pixels.
+    Gray stays one channel, and 16 bits stay 16. The profile of a 16-bit image is ignored. `max_side` shrinks the longer
+    side before pixels become floats, so that large photographs take little memory. The shorter side must then have at
+    least `smallest` pixels.
     """
+    if not isinstance(source, str | os.PathLike | Image.Image):
+        raise UnicaError(f"a picture must be a file or a Pillow image, not {shown(source)}")
     if isinstance(source, Image.Image):
         with _reading("the picture"):
             _check_size(source.size, max_side, smallest)
             source.load()
             raw = repr((source.mode, source.size, source.getpalette())).encode() + source.tobytes()
             return _picture(source, source.size, max_side, "picture", sha256(raw).hexdigest())
-    with _reading(str(source)), open(source, "rb") as file:
+    with _reading(str(source)), _regular(source) as file:
         image = _open(file)
         digest = _sha256(file)
         full, fitted = image.size, _check_size(image.size, max_side, smallest)
+        levels = deep_levels(image, file)
+        if levels is not None:
+            return _deep(levels, _turn(image), max_side, Path(source).stem, digest)
         # JPEG can decode at 1/2, 1/4 or 1/8, which is cheaper. At twice the final size, Lanczos still decides the look.
         drafted = fitted != full and image.draft(None, (2 * fitted[0], 2 * fitted[1]))
         image.load()
@@ -75,10 +82,42 @@ def load(
 
 def read_text(path: str | os.PathLike[str]) -> dict[str, str]:
     """The text that was saved with a picture, by key; empty if there is none."""
-    with _reading(str(path)), open(path, "rb") as file:
+    with _reading(str(path)), _regular(path) as file:
         image = _open(file)
         _check_size(image.size, None, smallest=1)
         return text_of(image)
+
+
+class Header(NamedTuple):
+    """What a file says of its picture before any pixel is read."""
+
+    size: _Size  # upright
+    channels: int
+    bits: int
+    alpha: bool
+    sha256: str
+
+
+def read_header(path: str | os.PathLike[str]) -> Header:
+    """What a file says of its picture. It may be larger than what can be read."""
+    with _reading(str(path)), _regular(path) as file:
+        image = _open(file)
+        width, height = image.size
+        size = (height, width) if _turn(image) >= 5 else (width, height)
+        deep = deep_channels(image, file)
+        bands = deep or (3 if image.mode.startswith("P") else Image.getmodebands(image.mode))
+        clear = image.mode.lower().endswith("a") if deep is None else deep % 2 == 0
+        alpha = clear or "transparency" in image.info
+        return Header(size, 1 if bands <= 2 else 3, 16 if deep else 8, alpha, _sha256(file))
+
+
+def _regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """An opened file. Pipes and devices are refused: some of them have no end, and others no beginning."""
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))  # noqa: SIM115
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    file.close()
+    raise UnicaError("is a pipe or a device, not a file.")
 
 
 @contextmanager
@@ -137,6 +176,47 @@ def _picture(image: Image.Image, full: _Size, max_side: int | None, name: str, d
         return Picture((to_tensor(plain, 65535) * 2 - 1).clamp(-1, 1), alpha, 16, digest, name, size)
     colour = to_srgb(plain.convert(plain.mode.removesuffix("A")), image.info.get("icc_profile"))
     return Picture(to_tensor(colour, 255) * 2 - 1, alpha, 8, digest, name, size)
+
+
+def _deep(levels: np.ndarray, orientation: int, max_side: int | None, name: str, digest: str) -> Picture:
+    """The Picture of 16-bit levels."""
+    full = (levels.shape[1], levels.shape[0])
+    planes = [Image.fromarray(plane) for plane in levels.transpose(2, 0, 1).astype(np.float32) / 65535]
+    *colours, alpha = planes if len(planes) % 2 == 0 else [*planes, None]
+    if alpha is not None and alpha.getextrema() == (0, 0):
+        raise UnicaError("is wholly transparent, so there is nothing to learn from.")
+    if _fit(full, max_side) != full:
+        colours, alpha = _shrunk(colours, alpha, _fit(full, max_side))
+    if orientation in _UPRIGHT:
+        colours = [plane.transpose(_UPRIGHT[orientation]) for plane in colours]
+        alpha = None if alpha is None else alpha.transpose(_UPRIGHT[orientation])
+    pixels = torch.cat([to_tensor(plane, 1) for plane in colours]) * 2 - 1
+    size = (full[1], full[0]) if orientation >= 5 else full
+    return Picture(pixels, None if alpha is None else to_tensor(alpha, 1), 16, digest, name, size)
+
+
+def _shrunk(
+    colours: list[Image.Image], alpha: Image.Image | None, size: _Size
+) -> tuple[list[Image.Image], Image.Image | None]:
+    """Planes in [0, 1], made smaller. Colours count as much as they can be seen."""
+
+    def resized(plane: np.ndarray) -> np.ndarray:
+        return np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.LANCZOS)).clip(0, 1)
+
+    if alpha is None:
+        return [Image.fromarray(resized(np.asarray(plane))) for plane in colours], None
+    weights = np.asarray(alpha)
+    total = resized(weights)
+    shown = [resized(np.asarray(plane) * weights) / total.clip(1 / 65535) for plane in colours]
+    return [Image.fromarray(plane.clip(0, 1)) for plane in shown], Image.fromarray(total)
+
+
+def _turn(image: ImageFile.ImageFile) -> int:
+    """The orientation of a file whose pixels Pillow has not decoded; its TIFF loader would have turned them."""
+    if image.format == "TIFF":
+        found = image.tag_v2.get(ExifTags.Base.Orientation, 1)  # pyright: ignore[reportAttributeAccessIssue]
+        return found if found in _UPRIGHT else 1
+    return _orientation(image)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -12,12 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from jaxtyping import Int
+import torch
+from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
 from unica.errors import UnicaError, listed, reason
 from unica.files import whole_file
+from unica.image.convert import to_pil
+from unica.image.deep import png
 from unica.image.text import text_options
 
 ANIMATED = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
@@ -56,17 +59,28 @@ def animation_bytes(images: Sequence[Image.Image], suffix: str, fps: float, text
     return buffer.getvalue()
 
 
-def rgb16_bytes(planes: Int[Tensor, "3 h w"]) -> bytes:
-    """What a PNG with 16 bits per channel holds, of whole numbers from 0 to 65535. Pillow cannot write those."""
+def picture_bytes(
+    pixels: Float[Tensor, "c h w"], alpha: Float[Tensor, "1 h w"] | None, bits: int, text: Mapping[str, str] = {}
+) -> bytes:
+    """What a PNG file with these pixels in [-1, 1], with 8 or 16 bits, holds."""
+    if bits == 8:
+        return png_bytes(to_pil(pixels, alpha), text)
+    shares = (pixels.detach().cpu().float() + 1) / 2
+    planes = shares if alpha is None else torch.cat([shares, alpha.detach().cpu().float()])
+    return png16_bytes((planes.clamp(0, 1) * 65535).round().int(), text)
+
+
+def png16_bytes(planes: Int[Tensor, "c h w"], text: Mapping[str, str] = {}) -> bytes:
+    """What a PNG with 16 bits per channel holds, of whole numbers from 0 to 65535. Pillow writes only gray ones.
+
+    One channel is gray, and three are RGB; two and four have alpha as well.
+    """
     pixels = planes.permute(1, 2, 0).numpy().astype(">u2")
-    height, width = pixels.shape[:2]
+    height, width, channels = pixels.shape
     rows = b"".join(b"\0" + row.tobytes() for row in pixels)  # 0: the row is stored without a filter
-    head = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
-    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
-    parts = (
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
-    )
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+    head = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
+    texts = [(name, content) for name, content, *_ in text_options("PNG", text)["pnginfo"].chunks]
+    return png(head, zlib.compress(rows), *texts)
 
 
 def data_uri(image: Image.Image, longest: int) -> str:

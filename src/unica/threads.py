@@ -1,9 +1,14 @@
-"""How many threads compute, and how idle ones wait: set once, before torch and numba are loaded."""
+"""How many threads compute, and how idle ones wait: set once, before torch and numba are loaded.
+
+And what a fork must not do: its parent's threads do not exist in it, and what waits for them waits forever.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+from unica.errors import UnicaError
 
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds in a period, and the period
 
@@ -18,6 +23,30 @@ def set_defaults(quota: Path = _QUOTA) -> None:
     allowed = allowed_cores(quota)
     if allowed is not None and allowed < (os.cpu_count() or 1):
         os.environ.setdefault("OMP_NUM_THREADS", str(allowed))
+
+
+_computed = False  # whether this process, or the one it was forked from, has computed
+_forked = False  # whether it was forked after that
+
+
+def compute() -> None:
+    """Note that this process computes. Raises an error in a process that was forked after its parent had computed."""
+    global _computed
+    if _forked:
+        raise UnicaError(
+            "this process was forked from one in which unica had computed, and its threads are missing here:"
+            " start processes with the method spawn or forkserver, or before the first picture"
+        )
+    _computed = True
+
+
+def _note_fork() -> None:
+    global _forked
+    _forked = _computed
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
 
 
 def allowed_cores(quota: Path = _QUOTA) -> int | None:

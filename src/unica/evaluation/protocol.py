@@ -18,6 +18,7 @@ from unica.evaluation.networks import Networks, load_networks
 from unica.image import load
 from unica.metrics import Measure, Sample, SampleSet, Source, measures
 from unica.metrics.base import Image
+from unica.threads import compute
 
 PROTOCOL = "unica-1"
 WORST = 0.1  # the share of the samples that counts as outliers
@@ -121,6 +122,7 @@ def evaluate(
     """
     if not len(samples):
         raise UnicaError("there are no samples to measure")
+    compute()
     networks = networks or load_networks()
     reference = Source(read(source))
     every = SampleSet(samples, reference)

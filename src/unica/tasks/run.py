@@ -17,6 +17,7 @@ from unica.errors import UnicaError
 from unica.image import to_pil
 from unica.pyramid import Size
 from unica.tasks.canvas import Canvas
+from unica.threads import compute
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -113,6 +114,7 @@ def draw(
     `guides` and `around` make fresh guides, and a fresh wrapper of the denoiser, for the seeds of each batch. What the
     canvas keeps stays as it is.
     """
+    compute()
     levels = list(run.levels)
     if canvas is not None or guides is not None:  # the network's own eps would add up what guides changed
         levels = [replace(level, update=replace(level.update, rederive=True)) for level in levels]

@@ -24,6 +24,7 @@ from unica.networks import build, order_channels
 from unica.process import Times
 from unica.schedule import Blend
 from unica.seeds import generator_of
+from unica.threads import compute
 from unica.training.average import Average
 from unica.training.clock import Clock, Estimates, planned
 from unica.training.config import TrainingConfig
@@ -78,6 +79,7 @@ class Trainer:
             raise UnicaError(
                 f"a source of {width}x{height} is too small to train on; both sides must be at least {SMALLEST}"
             )
+        compute()
         self.config, self.seed = config, seed
         self.device, self.dtype, self.layout = torch.device(device), dtype, torch.channels_last
         levels = config.levels(picture)

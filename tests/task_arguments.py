@@ -25,7 +25,7 @@ def redness(pictures: Any) -> Any:
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "analogy": {"content": OTHER},
-    "animate": {"frames": 2},
+    "animate": {"frames": 2, "strength": 1.0},
     "edit": {"move": [PLACEMENT]},
     "follow": {"score": redness},
     "harmonize": {"content": OTHER, "where": HOLE},

@@ -37,6 +37,7 @@ WEIGHTS = SHARED / "weights"
 
 
 def write(path: Path, pixels: Tensor) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
     save_png(to_pil(pixels), path)
     return path
 

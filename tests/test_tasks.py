@@ -305,7 +305,7 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("name", [name for name, declared in tasks().items() if declared.group is not None])
-def test_every_command_says_how_to_make_the_same_bytes(photo: Path, tmp_path: Path, name: str) -> None:
+def test_every_command_says_how_to_make_the_same_bytes(photo: Path, tmp_path: Path, name: str, monkeypatch) -> None:
     def typed(*words: str) -> str:
         result = CliRunner().invoke(make_app(), list(words), catch_exceptions=False)
         assert result.exit_code == 0, result.output
@@ -322,7 +322,9 @@ def test_every_command_says_how_to_make_the_same_bytes(photo: Path, tmp_path: Pa
     *_, line = typed("info", str(second)).strip().splitlines()
     program, command, *rest = shlex.split(line)
     assert (program, command) == ("unica", name)
-    typed(command, "-o", str(tmp_path / "again"), "-q", *rest)
+    assert photo.parent == other.parent
+    monkeypatch.chdir(tmp_path)
+    typed(command, "-o", "again", "-q", *rest)
     assert (tmp_path / "again" / second.name).read_bytes() == second.read_bytes()
 
 

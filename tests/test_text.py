@@ -382,7 +382,9 @@ def test_guided_steps_leave_the_last_three_free() -> None:
     assert [level.index for level in guided_steps(model, "restyle").run.levels] == [last.index]
 
 
-def test_text_command_tells_its_cost_and_how_the_picture_was_guided(photo: Path, tmp_path: Path, clip: Any) -> None:
+def test_text_command_tells_its_cost_and_how_the_picture_was_guided(
+    photo: Path, tmp_path: Path, clip: Any, monkeypatch
+) -> None:
     def run(*words: str) -> Any:
         result = CliRunner().invoke(make_app(), list(words), catch_exceptions=False)
         assert result.exit_code == 0, result.output
@@ -398,7 +400,8 @@ def test_text_command_tells_its_cost_and_how_the_picture_was_guided(photo: Path,
     assert load(picture["mask"]).size == (40, 32) and read_text(path)["unica:task"] == "text"
     *_, line = run("info", str(path)).stdout.strip().splitlines()
     program, command, *rest = shlex.split(line)
-    run(command, "-q", "-o", str(tmp_path), *rest)
+    monkeypatch.chdir(photo.parent)
+    run(command, "-q", "-o", str(tmp_path), *[str(FOLDER) if word == FOLDER.name else word for word in rest])
     assert program == "unica" and (tmp_path / path.name).read_bytes() == path.read_bytes()
     assert line.endswith("-- 'a red picture' stripes:-0.5")
     boxed = [*words, "--mode", "region", "--box", "5,5,20,20", "-q", "-o", str(tmp_path / "box")]

@@ -50,7 +50,7 @@ class HybridEngine(Engine):
         "analogy": {"strength": 0.7},
         "harmonize": {"strength": 0.25},
         "retarget": {"strength": 0.85},
-        "animate": {"strength": 0.6, "between": 3},  # patches jump from frame to frame; dissolving hides that
+        "animate": {"strength": 0.95, "between": 3},  # less strength moves nothing; dissolving hides that patches jump
         "text": {"from_level": 0, "prefer": 2.0},  # the layout follows
         "follow": {"from_level": 0, "prefer": 2.0},
     }

@@ -473,7 +473,6 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     def train(image, engine, budget, output, resume):
         assert engine == "learns" and budget == "10s" and not resume
-        output.parent.mkdir(parents=True)
         output.write_bytes(b"model")
         state_path(output).write_bytes(b"state")
         return ToyModel(image)

@@ -51,7 +51,9 @@ def read(path: Path) -> None:
     with works_or_is_refused():
         picture = load(path, max_side=64)
         assert picture.pixels.isfinite().all() and max(picture.size) <= 64
-        assert (picture.pixels.abs().max() <= 1 and picture.alpha is None) or picture.alpha.min() >= 0
+        assert picture.pixels.abs().max() <= 1
+        if picture.alpha is not None:
+            assert picture.alpha.min() >= 0 and picture.alpha.max() <= 1
     for one in (read_header, read_text):
         with works_or_is_refused():
             one(path)

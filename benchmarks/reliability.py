@@ -122,14 +122,17 @@ def disk() -> None:
 def day(pictures: int) -> None:
     """Resident memory after a warm-up, and at the end."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    from conftest import scenery
     from task_arguments import ARGUMENTS
 
-    model = unica.open(PHOTO)
+    from unica.image import to_pil
+
+    model = unica.open(to_pil(scenery()))
     every: list[Callable[[int], Any]] = [lambda seed: unica.sample(model, seed=seed)]
     for declared in tasks().values():
         needed = {p.name for p in declared.parameters if p.default is UNSET}
         if declared.group is not None and declared.name != "text" and needed <= set(ARGUMENTS.get(declared.name, {})):
-            every.append(lambda seed, one=declared: one.function(model, **ARGUMENTS.get(one.name, {}), seed=seed))
+            every.append(lambda seed, name=declared.name: getattr(unica, name)(model, **ARGUMENTS[name], seed=seed))
     sizes = []
     for number in range(pictures):
         every[number % len(every)](number)

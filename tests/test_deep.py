@@ -170,3 +170,11 @@ def test_a_picture_of_16_bits_gives_pictures_of_16_bits(tmp_path: Path) -> None:
     assert (drawn % 257 != 0).mean() > 0.5  # most levels are none of 8 bits
     model = unica.open(tmp_path / "photo.png")
     assert model.picture.bits == 16
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_header_is_read_without_its_pixels(tmp_path: Path, depth: int) -> None:
+    (tmp_path / "x.png").write_bytes(png(struct.pack(">IIBBBBB", 15_800, 15_800, depth, 2, 0, 0, 0), b"none"))
+    assert read_header(tmp_path / "x.png").size == (15_800, 15_800) and read_text(tmp_path / "x.png") == {}
+    with pytest.raises(UnicaError, match="damaged"):
+        load(tmp_path / "x.png", max_side=64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -44,13 +44,14 @@ def deep_levels(image: ImageFile.ImageFile, file: BinaryIO) -> Levels | None:
     return None
 
 
-def chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """Names and contents of a PNG's chunks."""
+def chunks(file: BinaryIO, wanted: Collection[bytes] = ()) -> Iterator[tuple[bytes, bytes]]:
+    """Names and contents of a PNG's chunks. If some are wanted, only their contents are read."""
     file.seek(len(SIGNATURE))
     while len(head := file.read(8)) == 8:
         length, name = struct.unpack(">I4s", head)
-        yield name, file.read(length)
-        file.seek(4, io.SEEK_CUR)  # the checksum
+        end = file.tell() + length + 4  # with the checksum
+        yield name, file.read(length) if not wanted or name in wanted else b""
+        file.seek(end)
 
 
 def png(head: bytes, data: bytes, *more: tuple[bytes, bytes]) -> bytes:

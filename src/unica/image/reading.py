@@ -21,7 +21,7 @@ from PIL import ExifTags, Image, ImageFile
 from unica.errors import UnicaError, reason, shown
 from unica.image.colour import to_srgb
 from unica.image.convert import eight_bits, to_tensor
-from unica.image.deep import deep_channels, deep_levels
+from unica.image.deep import chunks, deep_channels, deep_levels
 from unica.image.picture import Picture
 from unica.image.text import text_of
 
@@ -39,6 +39,7 @@ _PLAIN = {mode: mode for mode in ("L", "LA", "RGB", "RGBA", "CMYK")}
 _PLAIN |= {"1": "L", "La": "LA", "RGBa": "RGBA", "PA": "RGBA"}
 _PLAIN |= dict.fromkeys(("RGBX", "YCbCr", "HSV", "LAB"), "RGB")
 
+_EXIF = (b"eXIf",)  # the name of a PNG's chunk
 _UPRIGHT = {  # EXIF orientation -> the operation that turns the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -73,7 +74,7 @@ def load(
         full, fitted = image.size, _check_size(image.size, max_side, smallest)
         levels = deep_levels(image, file)
         if levels is not None:
-            return _deep(levels, _turn(image), max_side, Path(source).stem, digest)
+            return _deep(levels, _turn(image, file), max_side, Path(source).stem, digest)
         # JPEG can decode at 1/2, 1/4 or 1/8, which is cheaper. At twice the final size, Lanczos still decides the look.
         drafted = fitted != full and image.draft(None, (2 * fitted[0], 2 * fitted[1]))
         image.load()
@@ -85,7 +86,7 @@ def read_text(path: str | os.PathLike[str]) -> dict[str, str]:
     with _reading(str(path)), _regular(path) as file:
         image = _open(file)
         _check_size(image.size, None, smallest=1)
-        return text_of(image)
+        return text_of(image, file)
 
 
 class Header(NamedTuple):
@@ -103,7 +104,7 @@ def read_header(path: str | os.PathLike[str]) -> Header:
     with _reading(str(path)), _regular(path) as file:
         image = _open(file)
         width, height = image.size
-        size = (height, width) if _turn(image) >= 5 else (width, height)
+        size = (height, width) if _turn(image, file) >= 5 else (width, height)
         deep = deep_channels(image, file)
         bands = deep or (3 if image.mode.startswith("P") else Image.getmodebands(image.mode))
         clear = image.mode.lower().endswith("a") if deep is None else deep % 2 == 0
@@ -211,8 +212,11 @@ def _shrunk(
     return [Image.fromarray(plane.clip(0, 1)) for plane in shown], Image.fromarray(total)
 
 
-def _turn(image: ImageFile.ImageFile) -> int:
-    """The orientation of a file whose pixels Pillow has not decoded; its TIFF loader would have turned them."""
+def _turn(image: ImageFile.ImageFile, file: BinaryIO) -> int:
+    """The orientation by the file alone: Pillow would decode a PNG to look for it, and turn a TIFF by it."""
+    if image.format == "PNG":
+        content = next((content for name, content in chunks(file, _EXIF) if name in _EXIF), b"")
+        image.info.setdefault("exif", b"Exif\0\0" + content)
     if image.format == "TIFF":
         found = image.tag_v2.get(ExifTags.Base.Orientation, 1)  # pyright: ignore[reportAttributeAccessIssue]
         return found if found in _UPRIGHT else 1

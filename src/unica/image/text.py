@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
+import struct
+import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
-from PIL import Image
+from PIL import Image, ImageFile
 from PIL.PngImagePlugin import PngInfo
 
+from unica.image.deep import chunks, png
+
 _DESCRIPTION = 0x010E  # the EXIF tag
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_DOT = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)  # the header of a PNG of one gray pixel
 
 
 def text_options(format: str, text: Mapping[str, str]) -> dict[str, Any]:
@@ -28,10 +35,13 @@ def text_options(format: str, text: Mapping[str, str]) -> dict[str, Any]:
     return {"exif": exif}
 
 
-def text_of(image: Image.Image) -> dict[str, str]:
-    """The text that `text_options` wrote into an opened file; empty if there is none."""
-    text = getattr(image, "text", None)
-    if text is None:
+def text_of(image: ImageFile.ImageFile, file: BinaryIO) -> dict[str, str]:
+    """The text that `text_options` wrote into an opened file; empty if there is none. No pixels are decoded."""
+    if image.format == "PNG":
+        texts = [(name, content) for name, content in chunks(file, _TEXTS) if name in _TEXTS]
+        dot: Any = Image.open(io.BytesIO(png(_DOT, zlib.compress(b"\0\0"), *texts)))
+        text = dot.text
+    else:
         try:
             text = json.loads(image.info.get("comment") or image.getexif().get(_DESCRIPTION) or "{}")
         except ValueError:  # a comment that another program wrote

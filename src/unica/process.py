@@ -17,13 +17,14 @@ from torch import Tensor, nn
 from unica.declare import Number, Whole
 from unica.diffusion import Level
 from unica.errors import UnicaError, whole
+from unica.image import LARGEST
 from unica.networks import NetworkConfig
 from unica.patches import PatchSettings
 from unica.pyramid import Size
 from unica.schedule import Discrete, Gamma, like, no_blur
 from unica.torus import Axes
 
-LARGEST, SMALLEST = 250_000_000, 4  # pixels of a picture, and of a side
+SMALLEST = 4  # pixels of a side
 MOST_LEVELS = 32
 TAKEN_OVER = 0.35  # the noise then keeps a layout, and still snaps it to real patches
 Output = Literal["eps", "residual"]

@@ -19,9 +19,9 @@ from unica.declare import Number, Whole
 from unica.devices import find_device, find_dtype
 from unica.engines.base import Engine, Model, engines
 from unica.errors import UnicaError, one_of, short
-from unica.image import Picture
+from unica.image import LARGEST, Picture
 from unica.networks import CONFIGS
-from unica.process import LARGEST, SMALLEST, Process
+from unica.process import SMALLEST, Process
 from unica.records import Digest, Name, as_mapping, read_record
 from unica.tensor_files import check_finite, read_head, read_tensors, write_tensors
 

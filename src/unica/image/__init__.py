@@ -5,7 +5,7 @@ No other part of unica touches Pillow.
 
 from unica.image.colour import match_histogram
 from unica.image.convert import to_pil
-from unica.image.picture import Picture
+from unica.image.picture import LARGEST, Picture
 from unica.image.reading import SUFFIXES, load, read_header, read_text
 from unica.image.resizing import Resampling, resize, shrink
 from unica.image.sheet import contact_sheet
@@ -22,6 +22,7 @@ from unica.image.writing import (
 
 __all__ = [
     "ANIMATED",
+    "LARGEST",
     "SUFFIXES",
     "Picture",
     "Resampling",

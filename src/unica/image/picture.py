@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+LARGEST = 250_000_000  # pixels that unica works with
+
 
 @dataclass(frozen=True)
 class Picture:

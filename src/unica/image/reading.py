@@ -22,11 +22,10 @@ from unica.errors import UnicaError, reason, shown
 from unica.image.colour import to_srgb
 from unica.image.convert import eight_bits, to_tensor
 from unica.image.deep import chunks, deep_channels, deep_levels
-from unica.image.picture import Picture
+from unica.image.picture import LARGEST, Picture
 from unica.image.text import text_of
 
 _Size = tuple[int, int]  # (width, height)
-_LARGEST = 250_000_000  # pixels of a file
 _SMALLEST = 32  # pixels of the shorter side of a picture
 
 # The formats that `load` opens. Pillow has more, but some of them run other programs (EPS starts Ghostscript).
@@ -147,8 +146,8 @@ def _open(file: BinaryIO) -> ImageFile.ImageFile:
 
 def _check_size(size: _Size, max_side: int | None, smallest: int = _SMALLEST) -> _Size:
     """The size that an image will be shrunk to. Too large and too small images are refused."""
-    if size[0] * size[1] > _LARGEST:
-        raise UnicaError(f"has {size[0]}x{size[1]} pixels, more than the {_LARGEST:,} that can be read.")
+    if size[0] * size[1] > LARGEST:
+        raise UnicaError(f"has {size[0]}x{size[1]} pixels, more than the {LARGEST:,} that can be read.")
     width, height = _fit(size, max_side)
     if min(width, height) < smallest:
         now = "is" if (width, height) == size else "is shrunk to"

@@ -15,7 +15,7 @@ from PIL import Image
 import unica
 from unica.errors import UnicaError
 from unica.image import load, picture_bytes, read_header, read_text
-from unica.image.deep import png
+from unica.image.png import Header, png
 
 RNG = np.random.default_rng(0)
 
@@ -57,8 +57,7 @@ def as_png(levels: np.ndarray, interlaced: bool = False, *more: tuple[bytes, byt
         filtered(np.frombuffer(p.astype(">u2").tobytes(), np.uint8).reshape(len(p), -1), 2 * channels) for p in parts
     ]
     colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-    head = struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, interlaced)
-    return png(head, zlib.compress(b"".join(data)), *more)
+    return png(Header(width, height, 16, colour, interlaced=int(interlaced)), zlib.compress(b"".join(data)), *more)
 
 
 @pytest.mark.parametrize("interlaced", [False, True])
@@ -174,7 +173,7 @@ def test_a_picture_of_16_bits_gives_pictures_of_16_bits(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("depth", [8, 16])
 def test_a_header_is_read_without_its_pixels(tmp_path: Path, depth: int) -> None:
-    (tmp_path / "x.png").write_bytes(png(struct.pack(">IIBBBBB", 15_800, 15_800, depth, 2, 0, 0, 0), b"none"))
+    (tmp_path / "x.png").write_bytes(png(Header(15_800, 15_800, depth, 2), b"none"))
     assert read_header(tmp_path / "x.png").size == (15_800, 15_800) and read_text(tmp_path / "x.png") == {}
     with pytest.raises(UnicaError, match="damaged"):
         load(tmp_path / "x.png", max_side=64)

@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import struct
+import subprocess
 import sys
 import warnings
 import zlib
@@ -20,6 +21,7 @@ from PIL import Image, ImageCms
 import unica.image.colour
 from unica.errors import UnicaError
 from unica.image import contact_sheet, load, read_text, resize, save_png, to_pil
+from unica.image.png import KIND_OF, Header, png
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:
@@ -162,7 +164,7 @@ def test_one_transparent_gray_becomes_an_alpha_channel(tmp_path, bits):
     rows = b"".join(b"\0" + row.astype(">u2" if bits == 16 else np.uint8).tobytes() for row in array)
     clear = struct.pack(">H", array[0, 7])
     path = tmp_path / "clear.png"
-    path.write_bytes(png(40, 32, bits, 0, (b"tRNS", clear), (b"IDAT", zlib.compress(rows))))
+    path.write_bytes(png(Header(40, 32, bits, 0), zlib.compress(rows), (b"tRNS", clear)))
     picture = load(path)
     assert picture.bits == bits and picture.pixels.shape == (1, 32, 40) and picture.alpha is not None
     assert torch.equal(picture.alpha[0, 0], (torch.arange(40) != 7).float())
@@ -353,6 +355,73 @@ def test_shrinking_is_antialiased():
     assert load(Image.fromarray(stripes), max_side=64).pixels[:, 4:-4, 4:-4].abs().max() < 0.05
 
 
+MODES = ["1", "L", "LA", "RGB", "RGBA", "P", "2 bits", "clear gray", "clear colour", "clear palette"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("rows", [1, 7, 1000])
+def test_a_large_png_is_decoded_by_rows_and_is_the_same(tmp_path, monkeypatch, mode, rows):
+    """The law: shrinking strips in width, and then all in height, gives the bytes that Pillow gives of the whole."""
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 90, 4), dtype=np.uint8)).resize((181, 140))
+    options: dict = {}
+    if mode == "2 bits":
+        image, options = noise.convert("L").quantize(4), {"bits": 2}
+    elif mode.startswith("clear"):
+        image = noise.convert({"gray": "L", "colour": "RGB", "palette": "P"}[mode.split()[1]])
+        options["transparency"] = image.getpixel((20, 20))
+    else:
+        image = noise.convert(mode)
+    image.save(tmp_path / "x.png", **options)
+    whole = load(tmp_path / "x.png", max_side=50)
+    monkeypatch.setattr("unica.image.reading._LARGE", 0)
+    monkeypatch.setattr("unica.image.png._STRIP", rows * len(image.tobytes()) // image.height)
+    found = load(tmp_path / "x.png", max_side=50)
+    assert torch.equal(found.pixels, whole.pixels) and found.original_size == whole.original_size == (181, 140)
+    assert (found.alpha is None) == (whole.alpha is None)
+    if found.alpha is not None and whole.alpha is not None:
+        assert torch.equal(found.alpha, whole.alpha)
+    if mode in ("L", "RGB", "RGBA"):
+        assert torch.equal(found.pixels, load(image.resize((50, 39), Image.Resampling.LANCZOS)).pixels)
+
+
+def test_a_large_png_that_ends_early_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("unica.image.reading._LARGE", 0)
+    monkeypatch.setattr("unica.image.png._STRIP", 2000)
+    data = as_bytes(Image.effect_noise((150, 150), 50).convert("RGB"), "PNG")
+    (tmp_path / "x.png").write_bytes(data)
+    assert load(tmp_path / "x.png", max_side=50).size == (50, 50)
+    (tmp_path / "x.png").write_bytes(data[: len(data) // 2])
+    with pytest.raises(UnicaError, match="it may be damaged: image file is truncated"):
+        load(tmp_path / "x.png", max_side=50)
+
+
+PEAK = """
+import sys
+from unica.image import load
+
+def peak():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+
+load(sys.argv[1], max_side=64)  # what is imported at the first use
+before = peak()
+load(sys.argv[2], max_side=1000)
+print((peak() - before) // 1024)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux tells the peak of a process's memory")
+@pytest.mark.parametrize(("depth", "channels"), [(8, 3), (16, 4)])
+def test_a_small_file_of_many_pixels_takes_little_memory(tmp_path, depth, channels):
+    """Whole, these 81 million pixels are 230 and 620 MB."""
+    row, deflate = bytes([0] + [200] * (9000 * channels * depth // 8)), zlib.compressobj(1)
+    data = b"".join(deflate.compress(row) for _ in range(9000)) + deflate.flush()
+    (tmp_path / "huge.png").write_bytes(png(Header(9000, 9000, depth, KIND_OF[channels]), data))
+    Image.effect_noise((64, 64), 50).save(tmp_path / "small.png")
+    words = [sys.executable, "-c", PEAK, tmp_path / "small.png", tmp_path / "huge.png"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < (130 if depth == 8 else 280)
+
+
 def test_a_large_jpeg_is_decoded_small(tmp_path, monkeypatch):
     (tmp_path / "a.jpg").write_bytes(as_bytes(Image.new("RGB", (1600, 800)), "JPEG"))
     resized: list[tuple[int, int]] = []
@@ -364,7 +433,7 @@ def test_a_large_jpeg_is_decoded_small(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Image.Image, "resize", spy)
     picture = load(tmp_path / "a.jpg", max_side=100)
-    assert resized == [(200, 100)] and picture.original_size == (1600, 800)
+    assert resized[0] == (200, 100) and picture.original_size == (1600, 800)
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
@@ -380,15 +449,6 @@ def test_hidden_colour_does_not_leak(tmp_path, mode):
 
 
 # Bad inputs
-
-
-def png(width: int, height: int, depth: int, kind: int, *chunks: tuple[bytes, bytes]) -> bytes:
-    """A PNG written by hand."""
-    header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
-    parts = [b"\x89PNG\r\n\x1a\n"]
-    for name, data in [(b"IHDR", header), *chunks, (b"IEND", b"")]:
-        parts += [struct.pack(">I", len(data)), name, data, struct.pack(">I", zlib.crc32(name + data))]
-    return b"".join(parts)
 
 
 def test_missing_files_and_other_kinds_are_refused(tmp_path):
@@ -456,7 +516,7 @@ def test_small_pictures_are_refused(tmp_path):
 
 def test_too_many_pixels_are_seen_in_the_header(tmp_path):
     path = tmp_path / "huge.png"
-    path.write_bytes(png(30_000, 30_000, 8, 2, (b"IDAT", b"")))
+    path.write_bytes(png(Header(30_000, 30_000, 8, 2), b""))
     assert "30000x30000" in complaint(path)
     assert "30000x30000" in complaint(path, max_side=512)
     with pytest.raises(UnicaError, match="30000x30000"):

@@ -30,12 +30,13 @@ _forked = False  # whether it was forked after that
 
 
 def compute() -> None:
-    """Note that this process computes. Raises an error in a process that was forked after its parent had computed."""
+    """Note that this process computes, as reading a picture does. Raises an error in a process that was forked after
+    its parent had computed."""
     global _computed
     if _forked:
         raise UnicaError(
             "this process was forked from one in which unica had computed, and its threads are missing here:"
-            " start processes with the method spawn or forkserver, or before the first picture"
+            " start processes with the method spawn or forkserver, or before the first picture is opened"
         )
     _computed = True
 

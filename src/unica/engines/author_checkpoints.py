@@ -20,6 +20,7 @@ from unica.engines.base import Checkpoint, Model, engines
 from unica.engines.files import process_from_json, process_to_json
 from unica.engines.trained import TrainedModel, network_of
 from unica.errors import UnicaError, reason, shown
+from unica.files import as_path
 from unica.image import Picture, load, shrink
 from unica.process import Process
 
@@ -43,7 +44,7 @@ def import_checkpoint(
     """
     where = find_device(device)
     dtype = find_dtype(precision, where)
-    path, picture = Path(path), load(image)
+    path, picture = as_path("a checkpoint", path), load(image)
     levels = None if sizes is None else _levels(sizes, picture)
     checkpoint = Checkpoint(path, _read(path), picture, levels, where, dtype)
     for engine in engines().values():

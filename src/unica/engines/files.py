@@ -19,11 +19,13 @@ from unica.declare import Number, Whole
 from unica.devices import find_device, find_dtype
 from unica.engines.base import Engine, Model, engines
 from unica.errors import UnicaError, one_of, short
+from unica.files import as_path
 from unica.image import LARGEST, Picture
 from unica.networks import CONFIGS
 from unica.process import SMALLEST, Process
 from unica.records import Digest, Name, as_mapping, read_record
 from unica.tensor_files import check_finite, read_head, read_tensors, write_tensors
+from unica.threads import compute
 
 HUB_FILE = "model.safetensors"  # a model's file in a folder, or in a repository of the Hugging Face hub
 _KEYS = {"pixel_std": "spread"}  # fields that have another name in files
@@ -78,6 +80,7 @@ class StoredModel:
 
 def load(path: str | os.PathLike[str], device: str = "auto", precision: str = "auto", **knobs: Any) -> Model:
     """A model from its file, or from a folder with a `model.safetensors`. The knobs are those of the model's engine."""
+    compute()
     where = find_device(device)
     dtype = find_dtype(precision, where)
     file = _file(path)
@@ -102,7 +105,8 @@ def engine_of(path: str | os.PathLike[str]) -> Engine:
 
 
 def _file(path: str | os.PathLike[str]) -> Path:
-    return Path(path) / HUB_FILE if Path(path).is_dir() else Path(path)
+    path = as_path("a model's file", path)
+    return path / HUB_FILE if path.is_dir() else path
 
 
 def write_model(path: Path, stored: StoredModel) -> None:

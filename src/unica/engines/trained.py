@@ -28,6 +28,7 @@ from unica.engines.files import (
 )
 from unica.engines.windows import windowed
 from unica.errors import UnicaError, reason, whole
+from unica.files import as_path
 from unica.image import Picture
 from unica.masks import Mask
 from unica.networks import build, order_channels, weights_of
@@ -197,7 +198,7 @@ class TrainedModel(ModelHubMixin, Model, library_name="unica", tags=["unica", "s
             raise UnicaError(
                 f"the {self.engine} engine draws with patches of its picture: it must be kept in the model"
             )
-        write_model(Path(path), replace(self.stored(), has_source=source and self.has_source))
+        write_model(as_path("a model's file", path), replace(self.stored(), has_source=source and self.has_source))
 
     def stored(self) -> StoredModel:
         """What a file holds of this model."""

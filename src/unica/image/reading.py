@@ -8,25 +8,29 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import torch
 from PIL import ExifTags, Image, ImageFile
 
-from unica.errors import UnicaError, reason, shown
+from unica.errors import UnicaError, reason
+from unica.files import as_path
 from unica.image.colour import to_srgb
 from unica.image.convert import eight_bits, to_tensor
-from unica.image.deep import chunks, deep_channels, deep_levels
+from unica.image.deep import deep_channels, deep_levels
 from unica.image.picture import LARGEST, Picture
+from unica.image.png import Levels, chunks, has_strips, strips
 from unica.image.text import text_of
+from unica.threads import compute
 
 _Size = tuple[int, int]  # (width, height)
 _SMALLEST = 32  # pixels of the shorter side of a picture
+_LARGE = 2**24  # pixels; more are decoded some rows at a time if they will be shrunk, which is slower
 
 # The formats that `load` opens. Pillow has more, but some of them run other programs (EPS starts Ghostscript).
 _FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "JPEG2000", "PPM")
@@ -37,6 +41,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".gif", 
 _PLAIN = {mode: mode for mode in ("L", "LA", "RGB", "RGBA", "CMYK")}
 _PLAIN |= {"1": "L", "La": "LA", "RGBa": "RGBA", "PA": "RGBA"}
 _PLAIN |= dict.fromkeys(("RGBX", "YCbCr", "HSV", "LAB"), "RGB")
+
+_WEIGHTED = {"LA": "La", "RGBA": "RGBa"}  # modes, and those whose colours are multiplied by alpha
 
 _EXIF = (b"eXIf",)  # the name of a PNG's chunk
 _UPRIGHT = {  # EXIF orientation -> the operation that turns the picture upright
@@ -59,29 +65,36 @@ def load(
     side before pixels become floats, so that large photographs take little memory. The shorter side must then have at
     least `smallest` pixels.
     """
-    if not isinstance(source, str | os.PathLike | Image.Image):
-        raise UnicaError(f"a picture must be a file or a Pillow image, not {shown(source)}")
+    compute()
     if isinstance(source, Image.Image):
         with _reading("the picture"):
-            _check_size(source.size, max_side, smallest)
+            fitted = _check_size(source.size, max_side, smallest)
             source.load()
             raw = repr((source.mode, source.size, source.getpalette())).encode() + source.tobytes()
-            return _picture(source, source.size, max_side, "picture", sha256(raw).hexdigest())
-    with _reading(str(source)), _regular(source) as file:
+            about = _About(source.size, fitted, _orientation(source), "picture", sha256(raw).hexdigest())
+            return _picture([source], source.height, source.info, about)
+    path = as_path("a picture", source, "a file or a Pillow image")
+    with _reading(str(path)), _regular(path) as file:
         image = _open(file)
-        digest = _sha256(file)
-        full, fitted = image.size, _check_size(image.size, max_side, smallest)
+        fitted = _check_size(image.size, max_side, smallest)
+        about = _About(image.size, fitted, _turn(image, file), path.stem, _sha256(file))
         levels = deep_levels(image, file)
         if levels is not None:
-            return _deep(levels, _turn(image, file), max_side, Path(source).stem, digest)
+            return _deep(levels, about)
+        if fitted != image.size and image.width * image.height > _LARGE and has_strips(image, file):
+            return _picture(strips(file), image.height, image.info, about)
         # JPEG can decode at 1/2, 1/4 or 1/8, which is cheaper. At twice the final size, Lanczos still decides the look.
-        drafted = fitted != full and image.draft(None, (2 * fitted[0], 2 * fitted[1]))
+        if fitted != image.size:
+            image.draft(None, (2 * fitted[0], 2 * fitted[1]))
         image.load()
-        return _picture(image, full if drafted else image.size, max_side, Path(source).stem, digest)
+        if image.format == "TIFF":  # Pillow has turned it
+            about = _About(image.size, _fit(image.size, max_side), 1, about.name, about.sha256)
+        return _picture([image], image.height, image.info, about)
 
 
 def read_text(path: str | os.PathLike[str]) -> dict[str, str]:
     """The text that was saved with a picture, by key; empty if there is none."""
+    path = as_path("a picture", path)
     with _reading(str(path)), _regular(path) as file:
         image = _open(file)
         _check_size(image.size, None, smallest=1)
@@ -100,6 +113,7 @@ class Header(NamedTuple):
 
 def read_header(path: str | os.PathLike[str]) -> Header:
     """What a file says of its picture. It may be larger than what can be read."""
+    path = as_path("a picture", path)
     with _reading(str(path)), _regular(path) as file:
         image = _open(file)
         width, height = image.size
@@ -111,7 +125,7 @@ def read_header(path: str | os.PathLike[str]) -> Header:
         return Header(size, 1 if bands <= 2 else 3, 16 if deep else 8, alpha, _sha256(file))
 
 
-def _regular(path: str | os.PathLike[str]) -> BinaryIO:
+def _regular(path: Path) -> BinaryIO:
     """An opened file. Pipes and devices are refused: some of them have no end, and others no beginning."""
     file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))  # noqa: SIM115
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -161,54 +175,70 @@ def _fit(size: _Size, max_side: int | None) -> _Size:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def _picture(image: Image.Image, full: _Size, max_side: int | None, name: str, digest: str) -> Picture:
-    """The Picture of a decoded image. `full` is its size in the file, which JPEG may have shrunk already."""
-    plain, orientation = _plain(image), _orientation(image)
-    if plain.size != _fit(full, max_side):  # Pillow multiplies LA and RGBA by alpha before it resizes
-        plain = plain.resize(_fit(full, max_side), Image.Resampling.LANCZOS)
-    if orientation in _UPRIGHT:
-        plain = plain.transpose(_UPRIGHT[orientation])
-    size = (full[1], full[0]) if orientation >= 5 else full
+class _About(NamedTuple):
+    """What is known of an image besides its pixels. Sizes are those before it is turned."""
+
+    full: _Size
+    fitted: _Size  # what it is to be shrunk to
+    orientation: int
+    name: str
+    sha256: str
+
+    def upright(self, image: Image.Image) -> Image.Image:
+        return image.transpose(_UPRIGHT[self.orientation]) if self.orientation in _UPRIGHT else image
+
+    def picture(self, pixels: torch.Tensor, alpha: torch.Tensor | None, bits: int) -> Picture:
+        size = (self.full[1], self.full[0]) if self.orientation >= 5 else self.full
+        return Picture(pixels, alpha, bits, self.sha256, self.name, size)
+
+
+def _picture(parts: Iterable[Image.Image], height: int, info: Mapping[Any, Any], about: _About) -> Picture:
+    """The Picture of a decoded image, whose rows, `height` in all, come in parts from top to bottom."""
+
+    def weighted(image: Image.Image) -> Image.Image:
+        """Colours count as much as they can be seen."""
+        return image.convert(_WEIGHTED.get(image.mode)) if about.full != about.fitted else image
+
+    (whole,) = _fitted(([weighted(_plain(part))] for part in parts), height, about.fitted)
+    plain = about.upright(whole.convert({of: mode for mode, of in _WEIGHTED.items()}.get(whole.mode)))
     alpha = to_tensor(plain.getchannel("A"), 255) if "A" in plain.getbands() else None
     if alpha is not None and not alpha.any():
         raise UnicaError("is wholly transparent, so there is nothing to learn from.")
     if plain.mode == "I":
-        return Picture((to_tensor(plain, 65535) * 2 - 1).clamp(-1, 1), alpha, 16, digest, name, size)
-    colour = to_srgb(plain.convert(plain.mode.removesuffix("A")), image.info.get("icc_profile"))
-    return Picture(to_tensor(colour, 255) * 2 - 1, alpha, 8, digest, name, size)
+        return about.picture((to_tensor(plain, 65535) * 2 - 1).clamp(-1, 1), alpha, 16)
+    colour = to_srgb(plain.convert(plain.mode.removesuffix("A")), info.get("icc_profile"))
+    return about.picture(to_tensor(colour, 255) * 2 - 1, alpha, 8)
 
 
-def _deep(levels: np.ndarray, orientation: int, max_side: int | None, name: str, digest: str) -> Picture:
-    """The Picture of 16-bit levels."""
-    full = (levels.shape[1], levels.shape[0])
-    planes = [Image.fromarray(plane) for plane in levels.transpose(2, 0, 1).astype(np.float32) / 65535]
-    *colours, alpha = planes if len(planes) % 2 == 0 else [*planes, None]
-    if alpha is not None and alpha.getextrema() == (0, 0):
+def _deep(parts: Iterable[Levels], about: _About) -> Picture:
+    """The Picture of 16-bit levels, whose rows come in parts from top to bottom."""
+
+    def planes(levels: Levels) -> list[Image.Image]:
+        """Shares of 65535. If they will be shrunk, colours count as much as they can be seen."""
+        shares = [levels[..., channel].astype(np.float32) / 65535 for channel in range(levels.shape[-1])]
+        if len(shares) % 2 == 0 and about.full != about.fitted:
+            shares = [*(share * shares[-1] for share in shares[:-1]), shares[-1]]
+        return [Image.fromarray(share) for share in shares]
+
+    whole = _fitted(map(planes, parts), about.full[1], about.fitted)
+    shares = [to_tensor(about.upright(plane), 1).clamp_(0, 1) for plane in whole]
+    alpha = shares.pop() if len(shares) % 2 == 0 else None
+    if alpha is not None and not alpha.any():
         raise UnicaError("is wholly transparent, so there is nothing to learn from.")
-    if _fit(full, max_side) != full:
-        colours, alpha = _shrunk(colours, alpha, _fit(full, max_side))
-    if orientation in _UPRIGHT:
-        colours = [plane.transpose(_UPRIGHT[orientation]) for plane in colours]
-        alpha = None if alpha is None else alpha.transpose(_UPRIGHT[orientation])
-    pixels = torch.cat([to_tensor(plane, 1) for plane in colours]) * 2 - 1
-    size = (full[1], full[0]) if orientation >= 5 else full
-    return Picture(pixels, None if alpha is None else to_tensor(alpha, 1), 16, digest, name, size)
+    if alpha is not None and about.full != about.fitted:
+        shares = [(share / alpha.clamp(min=1 / 65535)).clamp_(0, 1) for share in shares]
+    return about.picture(torch.cat(shares).mul_(2).sub_(1), alpha, 16)
 
 
-def _shrunk(
-    colours: list[Image.Image], alpha: Image.Image | None, size: _Size
-) -> tuple[list[Image.Image], Image.Image | None]:
-    """Planes in [0, 1], made smaller. Colours count as much as they can be seen."""
-
-    def resized(plane: np.ndarray) -> np.ndarray:
-        return np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.LANCZOS)).clip(0, 1)
-
-    if alpha is None:
-        return [Image.fromarray(resized(np.asarray(plane))) for plane in colours], None
-    weights = np.asarray(alpha)
-    total = resized(weights)
-    shown = [resized(np.asarray(plane) * weights) / total.clip(1 / 65535) for plane in colours]
-    return [Image.fromarray(plane.clip(0, 1)) for plane in shown], Image.fromarray(total)
+def _fitted(parts: Iterable[Sequence[Image.Image]], height: int, size: _Size) -> list[Image.Image]:
+    """Planes whose rows come in parts, shrunk as Pillow would shrink the whole: first in width, then in height."""
+    wholes, top = [], 0
+    for planes in parts:
+        wholes = wholes or [Image.new(plane.mode, (size[0], height)) for plane in planes]
+        for whole, plane in zip(wholes, planes, strict=True):
+            whole.paste(plane.resize((size[0], plane.height), Image.Resampling.LANCZOS), (0, top))
+        top += planes[0].height
+    return [whole.resize(size, Image.Resampling.LANCZOS) for whole in wholes]
 
 
 def _turn(image: ImageFile.ImageFile, file: BinaryIO) -> int:

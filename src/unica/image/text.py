@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import struct
 import zlib
 from collections.abc import Mapping
 from typing import Any, BinaryIO
@@ -12,11 +11,11 @@ from typing import Any, BinaryIO
 from PIL import Image, ImageFile
 from PIL.PngImagePlugin import PngInfo
 
-from unica.image.deep import chunks, png
+from unica.image.png import KIND_OF, Header, chunks, png
 
 _DESCRIPTION = 0x010E  # the EXIF tag
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
-_DOT = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)  # the header of a PNG of one gray pixel
+_DOT = Header(1, 1, 8, KIND_OF[1])  # a PNG of one gray pixel
 
 
 def text_options(format: str, text: Mapping[str, str]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import os
-import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from torch import Tensor
 from unica.errors import UnicaError, listed, reason
 from unica.files import whole_file
 from unica.image.convert import to_pil
-from unica.image.deep import png
+from unica.image.png import KIND_OF, Header, png
 from unica.image.text import text_options
 
 ANIMATED = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
@@ -78,9 +77,8 @@ def png16_bytes(planes: Int[Tensor, "c h w"], text: Mapping[str, str] = {}) -> b
     pixels = planes.permute(1, 2, 0).numpy().astype(">u2")
     height, width, channels = pixels.shape
     rows = b"".join(b"\0" + row.tobytes() for row in pixels)  # 0: the row is stored without a filter
-    head = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
     texts = [(name, content) for name, content, *_ in text_options("PNG", text)["pnginfo"].chunks]
-    return png(head, zlib.compress(rows), *texts)
+    return png(Header(width, height, 16, KIND_OF[channels]), zlib.compress(rows), *texts)
 
 
 def data_uri(image: Image.Image, longest: int) -> str:

@@ -14,12 +14,16 @@ from pathlib import Path
 import pytest
 from conftest import full_disk
 from PIL import Image
+from task_arguments import CLIP
 from typer.testing import CliRunner
 
 from unica import cli
 from unica.cli.app import make_app
+from unica.cli.drawing import options_of_task
+from unica.cli.outputs import without_folders
 from unica.errors import UnicaError
 from unica.image import read_text, save_png
+from unica.tasks import tasks
 
 
 def unica(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -267,6 +271,13 @@ def test_pictures_name_files_without_their_folders(photo: Path, tmp_path: Path) 
         inside("paint", photo, "--content", photo, "-n", "1", "-o", folder, "-q", *options)
     texts = [read_text(next(folder.iterdir())) for folder in (private, open_)]
     assert [str(photo.parent) in " ".join(text.values()) for text in texts] == [False, True]
+
+
+def test_pictures_do_not_tell_where_a_clip_lies() -> None:
+    (clip,) = (option for option in options_of_task(tasks()["text"]) if option.name == "clip")
+    values = [{"clip": CLIP, "count": 1}, {"clip": "openai/clip-vit-base-patch32"}]
+    assert without_folders([clip], values[0]) == {"clip": "clip", "count": 1}
+    assert without_folders([clip], values[1]) == values[1]
 
 
 def test_names_do_not_command_the_terminal_or_its_markup(tmp_path: Path, photo: Path) -> None:

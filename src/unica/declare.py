@@ -57,6 +57,10 @@ class Kind(ABC):
         """The text that `parse` reads as the value; of a repeated option, as one item."""
         return str(value)
 
+    def without_folder(self, value: Any) -> Any:
+        """The value as others may read it: of a file that is read, only its name."""
+        return value
+
 
 @dataclass(frozen=True)
 class Whole(Kind):
@@ -171,6 +175,8 @@ class File(Kind):
     written: bool = False  # whether it is written, not read
 
     def parse(self, name: str, text: str) -> Path:
+        if not text:
+            raise UnicaError(f"{name} must be a path, not an empty text")
         return Path(text)
 
     def check(self, name: str, value: Any) -> Any:
@@ -180,6 +186,9 @@ class File(Kind):
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "format": "path"}
+
+    def without_folder(self, value: Any) -> Any:
+        return value if self.written else Path(Path(value).name)
 
     def format(self, value: Any) -> str:
         text = os.fspath(value)

@@ -47,7 +47,11 @@ def read_files(options: Sequence[Option], values: Mapping[str, Any]) -> dict[str
 
 def without_folders(options: Sequence[Option], values: Mapping[str, Any]) -> dict[str, Any]:
     """The values, with the names of the files that are read in place of their paths."""
-    return {**values, **{name: Path(path.name) for name, path in read_files(options, values).items()}}
+    kinds = {option.name: option.parameter.kind for option in options}
+    return {
+        name: kinds[name].without_folder(value) if name in kinds and value is not None else value
+        for name, value in values.items()
+    }
 
 
 def check_file(path: Path, read: Iterable[Path]) -> None:

@@ -86,6 +86,8 @@ def find_images(folder: Path) -> list[Path]:
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})
     if twice:
         raise UnicaError(f"{folder} has several images called {twice[0]}; their results would overwrite each other")
+    for path in found:
+        load(path)  # one that cannot be read is found before the long work
     return found
 
 

@@ -39,6 +39,9 @@ class ClipName(Text):
     def check(self, name: str, value: Any) -> Any:
         return super().check(name, value) if isinstance(value, bool | int | float) or value is None else value
 
+    def without_folder(self, value: Any) -> Any:
+        return Path(value).name if Path(value).is_dir() else value
+
 
 def _prepare(model: Model, values: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
     """Load the CLIP, and time one look at a picture to say what the run will cost."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from unica.declare import Param, Text, Whole
 from unica.engines.base import Model, Run
+from unica.errors import UnicaError
 from unica.prompts import DEFAULT_CLIP, Prompt, Prompts
 from unica.tasks.declare import BY_ENGINE, NEW, CanvasSize, Count, Figures, Seed, task
 from unica.tasks.follow import (
@@ -37,7 +38,12 @@ class ClipName(Text):
     """The name or the folder of a CLIP; in Python, also one that is loaded."""
 
     def check(self, name: str, value: Any) -> Any:
+        if value == "":
+            raise UnicaError(f"{name} must be a name or a folder, not an empty text")
         return super().check(name, value) if isinstance(value, bool | int | float) or value is None else value
+
+    def parse(self, name: str, text: str) -> str:
+        return self.check(name, text)
 
     def without_folder(self, value: Any) -> Any:
         return Path(value).name if Path(value).is_dir() else value

@@ -184,7 +184,7 @@ def told_to_write(options: list[Option], words: list[str]) -> list[Path]:
     """The files and folders that are named as outputs, or are outputs if none is named."""
     names = [option.names for option in options if option.name in ("output", "html", "show_mask")]
     named = [words[i + 1] for i, word in enumerate(words[:-1]) if any(word in one for one in names)]
-    return [Path(word).absolute() for word in (*named, "unica-out", "results")]
+    return [Path(os.path.abspath(word)) for word in (*named, "unica-out", "results")]
 
 
 def is_output(path: Path, told: Path) -> bool:

@@ -222,5 +222,5 @@ def test_any_options_and_paths_work_or_are_refused(template: Path, data: st.Data
         for path in before.keys() | after.keys():
             if before.get(path) != after.get(path):
                 told = (is_output(path, one) or (path.is_dir() and one.is_relative_to(path)) for one in outputs)
-                assert any(told) and str(path.relative_to(folder)) not in read, path
+                assert any(told) and os.path.relpath(path, folder) not in read, path
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode) and stat.S_ISCHR(os.stat("/dev/full").st_mode)

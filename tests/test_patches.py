@@ -22,11 +22,11 @@ from unica.patches import (
     posterior,
     row_prior,
 )
+from unica.patches.healing import continued, heal
 from unica.patches.search import (
     average,
     average_by_gathering,
     gather,
-    heal,
     refine,
     refine_by_gathering,
     upscale,
@@ -315,6 +315,31 @@ def test_healing_keeps_copies_and_smooths_seams() -> None:
         left[offset] = healed / seam
     assert left[3] < 0.5, left
     assert left[30] > 0.8, left  # a real edge: healing would make it glow
+
+
+def test_healing_holds_what_is_kept_and_leaves_no_jump_to_it() -> None:
+    """A gray picture beside a kept part that is brighter: the gray rises to it, and falls off over some pixels."""
+    y = torch.zeros(3, 40, 60)
+    rows, columns = torch.meshgrid(torch.arange(40), torch.arange(60), indexing="ij")
+    mask = (columns < 20)[None, None]
+    kept = Kept(torch.full((1, 3, 40, 60), 0.6), mask)
+    for healed in (
+        heal(torch.stack([rows, columns], -1).int(), scale(y), decay=0.004, kept=kept),
+        continued(y, kept, decay=0.004),
+    ):
+        assert torch.equal(healed[:, :, :20], kept.picture[0, :, :, :20])
+        steps = healed.diff(dim=2).abs()[0, 20]
+        assert steps[19] < 0.06 and steps.max() < 0.06 and healed[0, 20, 58].abs() < 0.12
+
+
+def test_what_already_continues_the_kept_part_stays() -> None:
+    y = scenery(30, 40)
+    mask = torch.zeros(1, 1, 30, 40, dtype=torch.bool)
+    mask[..., :15] = True
+    assert continued(y, Kept(y[None], mask)) is y
+    rows, columns = torch.meshgrid(torch.arange(30), torch.arange(40), indexing="ij")
+    identity = torch.stack([rows, columns], -1).int()
+    assert torch.allclose(heal(identity, scale(y), 0.004, kept=Kept(y[None], mask)), y, atol=1e-6)
 
 
 def test_nearest_origins_find_a_crop_in_its_source() -> None:

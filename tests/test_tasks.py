@@ -424,6 +424,16 @@ def test_tiling_removes_the_seam_and_keeps_the_middle(engine: str) -> None:
     assert torch.equal(after[:, 26:-26], before[:, 26:-26])
 
 
+def test_every_pixel_of_small_objects_has_an_origin(tiny_model: Model) -> None:
+    """On a model of few levels they are drawn on a larger canvas, and the picture is made smaller afterwards."""
+    frame = next(frame for frame in unica.stream(unica.objects, tiny_model, 0.8) if frame.last)
+    assert frame.origins is not None and frame.origins.shape[:2] == frame.pixels.shape[1:]
+    height, width = tiny_model.picture.pixels.shape[1:]
+    assert (
+        frame.origins.min() >= 0 and (frame.origins.flatten(0, 1).max(0).values < torch.tensor([height, width])).all()
+    )
+
+
 @pytest.mark.parametrize(("factor", "size"), [(0.5, None), (2.0, (45, 35)), (1.0, None)])
 def test_objects_fill_the_asked_for_canvas(tiny_model: Model, factor: float, size: tuple[int, int] | None) -> None:
     (drawn,) = unica.objects(tiny_model, factor, size)

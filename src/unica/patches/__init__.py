@@ -2,6 +2,7 @@
 
 from unica.patches.denoiser import PatchDenoiser
 from unica.patches.exact import Edges, Posterior, posterior
+from unica.patches.healing import continued
 from unica.patches.match import match, nearest_origins
 from unica.patches.order import measure_order, row_prior
 from unica.patches.patchwork import Patchwork
@@ -13,6 +14,7 @@ __all__ = [
     "PatchSettings",
     "Patchwork",
     "Posterior",
+    "continued",
     "match",
     "measure_order",
     "nearest_origins",

@@ -12,9 +12,10 @@ from torch import Tensor
 from unica.diffusion import Level, Prediction, eps_of
 from unica.image import resize
 from unica.patches.exact import posterior
+from unica.patches.healing import heal
 from unica.patches.match import match
 from unica.patches.order import row_prior
-from unica.patches.search import average, heal, refine, upscale
+from unica.patches.search import average, refine, upscale
 from unica.patches.settings import PatchSettings
 from unica.pyramid import Scale
 from unica.schedule import Blend
@@ -145,7 +146,9 @@ class PatchDenoiser:
     ) -> Float[Tensor, "c h w"]:
         """The result of a level's last step: pixels copied from the source, with the seams healed."""
         origins = self._search(x, keys, level, memory, self.settings.patch)
-        return heal(origins, self.scales[level.index], self.settings.decay, self.settings.edge, wrap=level.wrap)
+        s = self.settings
+        decay = s.decay if level.kept is None else s.kept_decay
+        return heal(origins, self.scales[level.index], decay, s.edge, level.wrap, level.kept)
 
     def _search(
         self, x: Float[Tensor, "c h w"], keys: Float[Tensor, "c hs ws"], level: Level, memory: _Memory, patch: int

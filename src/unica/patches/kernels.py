@@ -370,15 +370,17 @@ def average_patches(origins, y, allowed, window, wrap_y, wrap_x, out, first, str
 
 @numba.njit(**_OPTIONS)
 @no_type_check
-def heal_step(now, before, right_side, decay, omega, wrap_y, wrap_x, out, first, stride):
+def heal_step(now, before, right_side, fixed, decay, omega, wrap_y, wrap_x, out, first, stride):
     """One Jacobi step of (decay - Laplacian) u = right_side with Chebyshev acceleration, and free or wrapped borders.
 
-    `out` may be `before`: each value is read just before it is overwritten.
+    Where it is fixed, u stays 0. `out` may be `before`: each value is read just before it is overwritten.
     """
     channels, height, width = right_side.shape
     for i in range(first, height, stride):
         for c in range(channels):
             for j in range(width):
+                if fixed[i, j]:
+                    continue
                 total = right_side[c, i, j]
                 count = 0
                 for side in range(4):

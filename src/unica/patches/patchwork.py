@@ -101,8 +101,15 @@ class Patchwork:
         return height * width * rows * columns / 160
 
     def origins(self, x0: Float[Tensor, "c h w"], denoiser: PatchDenoiser, row: int) -> Int[Tensor, "h w 2"]:
-        """Row and column in the source of each pixel of a finished picture."""
-        return denoiser.origins(row) if denoiser.began else match(x0, self.scales)
+        """Row and column in the source of each pixel of a finished picture, which may have been resized since."""
+        if not denoiser.began:
+            return match(x0, self.scales)
+        found = denoiser.origins(row)
+        rows, columns = (
+            ((torch.arange(now, device=found.device) + 0.5) * (drawn / now)).long()
+            for now, drawn in zip(x0.shape[1:], found.shape)
+        )
+        return found[rows][:, columns]
 
     def alpha(self, x0: Float[Tensor, "c h w"], denoiser: PatchDenoiser, row: int) -> Float[Tensor, "1 h w"] | None:
         """Each pixel is as transparent as the source is where the pixel comes from."""

@@ -179,65 +179,6 @@ def average_by_gathering(origins: Origins, source: Scale, window: Float[Tensor, 
     return total[:-1] / total[-1:]
 
 
-def heal(
-    origins: Origins, source: Scale, decay: float = 0.1, edge: float = 0.3, steps: int = 24, wrap: Axes = ""
-) -> Image:
-    """The picture c that `gather` makes, with its seams smoothed by a screened Poisson equation.
-
-    It minimises  decay |x - c|^2 + |grad x - g|^2,  where g is the source's gradient at the origins (at a seam, the
-    mean of both sides). Where a patch continues, nothing changes, so textures stay exact copies. The jump at a seam is
-    spread over about 1 / sqrt(decay) pixels. A jump larger than `edge` is mostly left as it is: between a roof and the
-    sky it would become a glow.
-    """
-    pixels = source.pixels
-    rows, columns = origins[..., 0], origins[..., 1]
-    here = gather(origins, pixels)
-    divergence = torch.zeros_like(here)
-    for axis, origin, length, name in ((1, rows, pixels.shape[1], "y"), (2, columns, pixels.shape[2], "x")):
-        ahead, behind = origins.clone(), origins.clone()
-        ahead[..., axis - 1] = (origin + 1).clamp(max=length - 1)
-        behind[..., axis - 1] = (origin - 1).clamp(min=0)
-        # The wanted x(p + 1) - x(p) is the mean of two: in the source at the origin of p, and at that of p + 1.
-        wanted = 0.5 * (gather(ahead, pixels) - here + (here - gather(behind, pixels)).roll(-1, axis))
-        excess = wanted - (here.roll(-1, axis) - here)
-        excess /= 1 + (excess.norm(dim=0) / edge) ** 2
-        if name not in wrap:
-            excess.select(axis, -1).zero_()
-        divergence += excess.roll(1, axis) - excess
-    return (here + _solve(divergence, decay, steps, wrap)).clamp(-1, 1)
-
-
-def _solve(right_side: Image, decay: float, steps: int, wrap: Axes) -> Image:
-    """u of (decay - Laplacian) u = right_side, by Chebyshev semi-iteration (Golub & Varga 1961)."""
-    radius, omega = 4 / (4 + decay), 1.0
-    before, now = torch.zeros_like(right_side), torch.zeros_like(right_side)
-    for step in range(steps):
-        if step:
-            omega = 1 / (1 - radius**2 / 2) if step == 1 else 1 / (1 - radius**2 * omega / 4)
-        if right_side.device.type == "cpu":
-            kernels.run(
-                kernels.heal_step, now.numpy(), before.numpy(), right_side.numpy(), np.float32(decay),
-                np.float32(omega), "y" in wrap, "x" in wrap, before.numpy(),
-            )  # fmt: skip
-            before, now = now, before
-        else:
-            before, now = now, before + omega * (_jacobi(now, right_side, decay, wrap) - before)
-    return now
-
-
-def _jacobi(now: Image, right_side: Image, decay: float, wrap: Axes) -> Image:
-    """One Jacobi step, in torch."""
-    total, count = right_side.clone(), torch.zeros_like(right_side[:1])
-    for axis, name in ((1, "y"), (2, "x")):
-        for shift in (-1, 1):
-            moved, there = now.roll(shift, axis), torch.ones_like(count)
-            if name not in wrap:
-                there.select(axis, 0 if shift == 1 else -1).zero_()
-            total += moved * there
-            count += there
-    return total / (decay + count)
-
-
 def _pad(x: Image, radius: int, wrap: Axes) -> Float[Tensor, "c H W"]:
     """x with a margin: wrapped along the axes of a torus, and zeros that the search never reads elsewhere."""
     pad_x, pad_y = (radius if "x" in wrap else 0), (radius if "y" in wrap else 0)

@@ -11,16 +11,17 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unica.diffusion import Denoiser, Guide, Noise, State, cascade, guided, keep_known, seeded
+from unica.diffusion import Denoiser, Guide, Image, Level, Noise, State, cascade, guided, keep_known, seeded
 from unica.engines.base import Model, Run
 from unica.errors import UnicaError
 from unica.image import to_pil
+from unica.patches import continued
 from unica.pyramid import Size
 from unica.tasks.canvas import Canvas
 from unica.threads import compute
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL import Image as Pillow
 
 LARGEST_SIDE = 16384
 LARGEST_AREA = 64 * 10**6
@@ -50,7 +51,7 @@ class Frame:
         x0 = canvas.tensor(self.model.channels).to(self.state.x0)
         return replace(self, state=self.state._replace(x0=x0), canvas=canvas)
 
-    def image(self) -> Image:
+    def image(self) -> Pillow.Image:
         """The current estimate at its current size; the finished picture if this is the last frame."""
         source = self.model.picture
         pixels = self.state.x0[0][: source.pixels.shape[0]].clamp(-1, 1) if not self.last else self.pixels
@@ -118,7 +119,7 @@ def draw(
     levels = list(run.levels)
     if canvas is not None or guides is not None:  # the network's own eps would add up what guides changed
         levels = [replace(level, update=replace(level.update, rederive=True)) for level in levels]
-    keeps = () if canvas is None or canvas.is_new else (keep_known,)
+    keeps = () if canvas is None or canvas.is_new else (_keeping(levels[-1]),)
     levels = levels if canvas is None else canvas.on(levels, model)
     efforts = [[model.work(level, t) for t in level.times[:-1]] for level in levels]
     total = sum(map(sum, efforts))
@@ -138,6 +139,17 @@ def draw(
             for row, index in enumerate(indices):
                 mine = state._replace(x=state.x[row : row + 1], x0=state.x0[row : row + 1])
                 yield Frame(index, seed + index, fraction, done, mine, model, denoiser, row, canvas, (*own, whole))
+
+
+def _keeping(finest: Level) -> Guide:
+    """The guide of Eq. 6; after the last step of all, what is drawn continues what is kept."""
+
+    def guide(x0: Image, t: float, level: Level) -> Image:
+        if level.kept is not None and (level.part, level.index, t) == (finest.part, finest.index, finest.times[-2]):
+            x0 = torch.stack([continued(one, level.kept, level.wrap) for one in x0])
+        return keep_known(x0, t, level)
+
+    return guide
 
 
 def canvas_size(model: Model, size: tuple[int, int] | None = None, stretch: tuple[float, float] | None = None) -> Size:

@@ -26,6 +26,7 @@ from unica.image import load, read_text, resize, to_pil
 from unica.metrics.patches import mean_patch_distance
 from unica.tasks import tasks
 from unica.tasks.declare import NEW
+from unica.tasks.strength import entered, noise_of
 from unica.tasks.tile import seam
 
 HOLE = Region(box=[(20, 10, 16, 24)])
@@ -328,13 +329,31 @@ def test_every_command_says_how_to_make_the_same_bytes(photo: Path, tmp_path: Pa
     assert (tmp_path / "again" / second.name).read_bytes() == second.read_bytes()
 
 
-def test_strength_0_keeps_the_content_and_more_changes_more(any_model: Model) -> None:
-    before = load(OTHER).pixels
-    distances = []
-    for strength in (0.0, 0.2, 1.0):
-        (drawn,) = unica.analogy(any_model, OTHER, strength=strength)
-        distances.append((load(drawn).pixels - before).abs().mean().item())
-    assert distances[0] == 0 < distances[1] < distances[2]
+def test_more_strength_changes_more(any_model: Model) -> None:
+    """From ten stops of the slider. Of pictures this small, hardly anything is left to be changed above one half."""
+    entering = unica.analogy(any_model, OTHER, strength=1e-6, output="pt")  # OTHER in the source's colours
+    distances = [0.0]
+    for tenth in range(10):
+        drawn = unica.analogy(any_model, OTHER, strength=0.05 + tenth / 10, count=2, output="pt")
+        distances.append((drawn - entering).square().mean().sqrt().item())
+    assert all(less < more for less, more in zip(distances[:6], distances[1:6])), distances
+    assert all(more > 0.96 * max(distances[:i]) for i, more in enumerate(distances) if i), distances
+
+
+def test_strength_0_keeps_the_content(any_model: Model) -> None:
+    assert torch.equal(load(unica.analogy(any_model, OTHER, strength=0.0)[0]).pixels, load(OTHER).pixels)
+
+
+def test_strength_is_an_amount_of_noise(any_model: Model) -> None:
+    """Where a run is entered, there is as much noise as the strength says, or so little that no step begins there."""
+    levels = any_model.run((64, 80)).levels
+    for strength in (0.2, 0.4, 0.6, 0.8):
+        first = entered(levels, strength)[0]
+        assert first.times[0] in first.times and list(first.times) == sorted(first.times, reverse=True)
+        share = first.schedule.sigma(first.start) / first.schedule.alpha(first.start)
+        noise = share * levels[-1].size[1] / first.size[1]
+        before = first.schedule.sigma(first.times[1]) / first.schedule.alpha(first.times[1])
+        assert before * levels[-1].size[1] / first.size[1] < noise_of(strength) <= noise * (1 + 1e-6)
 
 
 def test_region_puts_its_content_at_the_place(any_model: Model) -> None:

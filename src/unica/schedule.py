@@ -32,6 +32,10 @@ class Schedule(Protocol):
 
     def sigma(self, t: Time) -> Time: ...
 
+    def when(self, noise: float) -> float:
+        """The first time with this much noise, as a multiple of the picture: sigma / alpha."""
+        ...
+
 
 @dataclass(frozen=True)
 class Discrete:
@@ -44,6 +48,10 @@ class Discrete:
 
     def sigma(self, t: Time) -> Time:
         return _root(1 - self._at(t))
+
+    def when(self, noise: float) -> int:
+        clean = 1 / (1 + noise**2)  # alpha^2
+        return next((t for t, share in enumerate(self.alpha_bar) if share <= clean), self.steps)
 
     @property
     def steps(self) -> int:
@@ -71,6 +79,9 @@ class Exploding:
     def sigma(self, t: Time) -> Time:
         return t
 
+    def when(self, noise: float) -> float:
+        return noise
+
 
 @dataclass(frozen=True)
 class Flow:
@@ -81,6 +92,9 @@ class Flow:
 
     def sigma(self, t: Time) -> Time:
         return t
+
+    def when(self, noise: float) -> float:
+        return noise / (1 + noise)
 
 
 def from_betas(betas: list[float]) -> Discrete:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def analogy(
     model: Model,
     content: Content,
-    strength: Annotated[float, strength(fallback=0.5)] = BY_ENGINE,
+    strength: Annotated[float, strength(fallback=0.4)] = BY_ENGINE,
     count: Count = 1,
     seed: Seed = 0,
 ) -> "Iterator[Frame]":

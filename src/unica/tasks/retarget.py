@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def retarget(
     model: Model,
     size: Annotated[tuple[int, int], Param("Size of the result.", Size())],
-    strength: Annotated[float, strength(fallback=0.85)] = BY_ENGINE,
+    strength: Annotated[float, strength(fallback=0.7)] = BY_ENGINE,
     count: Count = 1,
     seed: Seed = 0,
 ) -> "Iterator[Frame]":

@@ -1,7 +1,8 @@
-"""A picture enters a run on its way from noise. `strength` is how much of the run it goes through."""
+"""A picture enters a run on its way from noise to picture. `strength` says how much noise it gets."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,6 +18,8 @@ from unica.schedule import no_blur
 from unica.tasks.canvas import Canvas
 from unica.tasks.run import Frame, draw
 
+_FAINT, _LOUD = 0.03, 30.0  # noise at the strengths _MIXED and 1; in between, its logarithm is linear
+_MIXED = 0.1  # less strength mixes the result with the picture that enters
 _SMALLEST = 8  # pixels of the coarsest level's short side
 
 
@@ -30,19 +33,37 @@ def read_content(model: Model, content: Any) -> Picture:
     return picture
 
 
-def entered(levels: Sequence[Level], strength: float) -> list[Level]:
-    """The last part of a run: all of it for 1, none of it for 0.
+def noise_of(strength: float) -> float:
+    """How much noise the picture gets that enters, as a std in [-1, 1] on each pixel of the finest level."""
+    return _FAINT * (_LOUD / _FAINT) ** (max(strength - _MIXED, 0) / (1 - _MIXED))
 
-    Every level counts the same, and within a level every step. The picture that enters has its detail already, so the
-    level that it enters does not deblur.
+
+def entered(levels: Sequence[Level], strength: float) -> list[Level]:
+    """The part of a run from where it has the noise of a strength.
+
+    A level that is r times smaller than the finest one hides as much with 1 / r of the noise, since r^2 pixels of the
+    finest are a mean there. The coarsest level is entered whose finer neighbour begins with less noise. The picture
+    that enters has its detail already, so that level does not deblur.
     """
-    position = (1 - strength) * len(levels)
-    index = min(int(position), len(levels) - 1)
+    if strength == 1:
+        return [replace(levels[0], gamma=no_blur, entry=None), *levels[1:]]
+    noise, (_, height) = noise_of(strength), levels[-1].size
+    shares = [noise * level.size[1] / height for level in levels]  # the noise on each level
+    least = [
+        max(_noise(level, level.times[-2]), _noise(finer, finer.start) * level.size[1] / finer.size[1])
+        for level, finer in zip(levels, levels[1:])
+    ]
+    index = next((i for i, (share, low) in enumerate(zip(shares, least)) if share > low), len(levels) - 1)
     first = levels[index]
-    skipped = round((position - index) * (len(first.times) - 1))
-    times = first.times[skipped:]
-    rest = list(levels[index + 1 :])
-    return [replace(first, times=times, gamma=no_blur, entry=None), *rest] if len(times) > 1 else rest
+    start = first.schedule.when(shares[index])
+    start = start if index else min(start, first.start)
+    times = (start, *(time for time in first.times if time < start))
+    return [replace(first, times=times, gamma=no_blur, entry=None), *levels[index + 1 :]]
+
+
+def _noise(level: Level, t: float) -> float:
+    alpha = level.schedule.alpha(t)
+    return level.schedule.sigma(t) / alpha if alpha > 0 else math.inf
 
 
 def draw_from(
@@ -55,13 +76,17 @@ def draw_from(
     guides: Callable[[Sequence[Level], Sequence[int]], Sequence[Guide]] | None = None,
     noise: Callable[[Sequence[int], torch.device], Noise] = seeded,
 ) -> Iterator[Frame]:
-    """Draw pictures that begin as the canvas, with the noise that belongs to `strength`."""
-    some = entered(levels, strength)
-    if not some:
+    """Draw pictures that begin as the canvas, with the noise that belongs to `strength`.
+
+    There is a least noise, since patches are copies even without noise. Less strength mixes the result with the canvas.
+    """
+    if strength == 0:
         return _unchanged(model, canvas, levels[-1], count, seed)
+    some = entered(levels, strength)
     start = resize(canvas.tensor(model.channels), some[0].size).to(model.device)
     fresh = None if guides is None else partial(guides, some)
-    return draw(model, Run(some, start), count, seed, guides=fresh, canvas=canvas, noise=noise)
+    mixed = replace(canvas, new=canvas.new * min(strength / _MIXED, 1.0))
+    return draw(model, Run(some, start), count, seed, guides=fresh, canvas=mixed, noise=noise)
 
 
 def _unchanged(model: Model, canvas: Canvas, level: Level, count: int, seed: int) -> Iterator[Frame]:

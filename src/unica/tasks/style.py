@@ -17,7 +17,7 @@ Content = Annotated[Any, Param("The other picture.", File())]
 def style(
     model: Model,
     content: Content,
-    strength: Annotated[float, strength(fallback=0.3)] = BY_ENGINE,
+    strength: Annotated[float, strength(fallback=0.2)] = BY_ENGINE,
     count: Count = 1,
     seed: Seed = 0,
 ) -> "Iterator[Frame]":

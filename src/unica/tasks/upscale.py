@@ -48,12 +48,12 @@ def growing(levels: "Sequence[Level]", wanted: "Size") -> "list[Level]":
     """The finest level again and again, on canvases that grow to the wanted size."""
     import math
 
-    from unica.tasks.strength import entered
+    from unica.diffusion import late
 
     finest = levels[-1]
     growth = max(want / have for want, have in zip(wanted, finest.size))
     count = math.ceil(math.log(growth) / math.log(_STEP) - 1e-9) if growth > 1 else 0
-    again = entered(levels, _GROWTH)[-1] if len(levels) == 1 else finest
+    again = late(finest, 1 - _GROWTH) if len(levels) == 1 else finest
     sizes = [
         tuple(round(have * (want / have) ** (i / count)) for want, have in zip(wanted, finest.size))
         for i in range(1, count + 1)

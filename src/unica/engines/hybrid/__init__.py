@@ -46,11 +46,11 @@ class HybridEngine(Engine):
     knobs = Knobs
     presets = {"fast": "good pictures after less than a minute of training"}  # noqa: RUF012
     defaults = {  # noqa: RUF012
-        "style": {"strength": 0.4},
-        "analogy": {"strength": 0.7},
-        "harmonize": {"strength": 0.25},
-        "retarget": {"strength": 0.85},
-        "animate": {"strength": 0.95, "between": 3},  # less strength moves nothing; dissolving hides that patches jump
+        "style": {"strength": 0.15},
+        "analogy": {"strength": 0.3},
+        "harmonize": {"strength": 0.15},
+        "retarget": {"strength": 0.6},
+        "animate": {"strength": 0.85, "between": 3},  # less strength moves nothing; dissolving hides that patches jump
         "text": {"from_level": 0, "prefer": 2.0},  # the layout follows
         "follow": {"from_level": 0, "prefer": 2.0},
     }

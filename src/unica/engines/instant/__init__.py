@@ -34,11 +34,11 @@ class InstantEngine(Engine):
     opens_pictures = True
     knobs = Knobs
     defaults = {  # noqa: RUF012
-        "style": {"strength": 0.4},
-        "analogy": {"strength": 0.7},
-        "harmonize": {"strength": 0.25},
-        "retarget": {"strength": 0.85},
-        "animate": {"strength": 0.93, "between": 3},  # patches jump from frame to frame; dissolving hides that
+        "style": {"strength": 0.15},
+        "analogy": {"strength": 0.3},
+        "harmonize": {"strength": 0.15},
+        "retarget": {"strength": 0.65},
+        "animate": {"strength": 0.84, "between": 3},  # patches jump from frame to frame; dissolving hides that
         "text": {"prefer": 4.0},
         "follow": {"prefer": 4.0},
     }

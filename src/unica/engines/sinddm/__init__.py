@@ -50,10 +50,10 @@ class SinDDMEngine(Engine):
         "no-blur": "the ablation of the paper's Fig. 5: noise without blur",
     }
     defaults = {  # noqa: RUF012
-        "style": {"strength": 0.2},
-        "analogy": {"strength": 0.35},
-        "harmonize": {"strength": 0.1},
-        "retarget": {"strength": 0.9},
+        "style": {"strength": 0.45},
+        "analogy": {"strength": 0.5},
+        "harmonize": {"strength": 0.4},
+        "retarget": {"strength": 0.75},
         "animate": {"strength": 0.6, "between": 0},
     }
 

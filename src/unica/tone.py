@@ -1,6 +1,8 @@
-"""Adapt the tone of something that is pasted onto other ground."""
+"""Adapt tone and texture of something that is pasted onto other ground."""
 
 from __future__ import annotations
+
+import math
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +14,10 @@ from unica.masks import Mask, grown
 _DEPTH, _ALONG = 2, 6  # radius in pixels of the averages across the border and along it
 _ROUNDS = 30
 _ALIKE = 0.15  # errors of the fit up to about this size count as the same tone
+_AROUND = 24  # pixels around something whose colours it gets nearer to
+_SPREAD = (0.7, 1.4)  # by so much the contrast of something may change
+_TEXTURE = 2.0  # std in pixels of the blur that texture is above
+_FLAT = 0.4  # gradients up to about this size are texture, and larger ones are edges
 _AGREED = (0.3, 0.6)  # share of the border with the same tone: at the first adapting begins, at the second it is full
 
 
@@ -40,6 +46,40 @@ def adapted(
     out = pixels.clone()
     out[:, inside[0]] += share * (_plane((everywhere - middle) / size) @ slopes).T
     return out.clamp(-1, 1)
+
+
+def nearer(pixels: Float[Tensor, "c h w"], inside: Mask, share: float) -> Float[Tensor, "c h w"]:
+    """`pixels` with the colours of what is `inside` nearer to those around it: mean and std of each channel."""
+    around = grown(inside, _AROUND) & ~inside
+    if not around.any() or not inside.any():
+        return pixels
+    (mean, spread), (theirs, wanted) = (
+        (part.mean(1, keepdim=True), part.std(1, correction=0, keepdim=True).clamp_min(1e-3))
+        for part in (pixels[:, inside[0]], pixels[:, around[0]])
+    )
+    factor = (1 + share * (wanted / spread - 1)).clamp(*_SPREAD)
+    out = pixels.clone()
+    out[:, inside[0]] = (pixels[:, inside[0]] - mean) * factor + mean + share * (theirs - mean)
+    return out.clamp(-1, 1)
+
+
+def textured(pixels: Float[Tensor, "c h w"], drawn: Float[Tensor, "c h w"], inside: Mask) -> Float[Tensor, "c h w"]:
+    """`pixels` with the texture of `drawn` inside: what is finer than a blur. Edges stay as they are."""
+    down, right = F.pad(pixels.diff(dim=1), (0, 0, 0, 1)), F.pad(pixels.diff(dim=2), (0, 1))
+    edges = _blurred((down.square() + right.square()).sum(0, keepdim=True).sqrt(), inside, 1.0)
+    difference = drawn - pixels
+    fine = (difference - _blurred(difference, inside, _TEXTURE)) / (1 + (edges / _FLAT) ** 2)
+    return (pixels + fine).clamp(-1, 1).where(inside, pixels)
+
+
+def _blurred(x: Float[Tensor, "c h w"], inside: Mask, std: float) -> Float[Tensor, "c h w"]:
+    """A Gaussian blur of what is inside alone."""
+    radius = math.ceil(3 * std)
+    window = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / std) ** 2)
+    both = torch.cat([x * inside, inside.float()])[:, None]
+    both = F.conv2d(both, window[None, None, None], padding=(0, radius))
+    both = F.conv2d(both, window[None, None, :, None], padding=(radius, 0))[:, 0]
+    return both[:-1] / both[-1:].clamp_min(1e-6)
 
 
 def _fitted(

@@ -54,7 +54,7 @@ def changed_json(draw: Draw, original: dict[str, Any]) -> dict[str, Any]:
         match draw(st.sampled_from(("replace", "replace", "replace", "nudge", "drop", "add", "longer"))):
             case "replace":
                 holder[last] = draw(STRANGE)
-            case "nudge" if isinstance(holder[last], int | float):
+            case "nudge" if isinstance(holder[last], int | float) and abs(holder[last]) < 1e300:
                 holder[last] = holder[last] * draw(st.sampled_from((-1, 0.5, 2, 10))) + draw(st.integers(-1, 1))
             case "drop":
                 del holder[last]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -105,4 +106,21 @@ def test_a_state_with_infinite_values_is_refused(model: Path, name: str) -> None
     tensors[name] = tensors[name] / 0.0
     state_path(model).write_bytes(crafted(model, read_head(good, "training"), tensors))
     with pytest.raises(unica.UnicaError, match="finite"):
+        open_session(picture(), config(3), output=model, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("optimizer.1.3.step", lambda tensor: tensor * 0 - 1),
+        ("optimizer.1.2.exp_avg", torch.Tensor.half),
+        ("optimizer.0.0.average", torch.Tensor.half),
+        ("losses", torch.Tensor.half),
+    ],
+)
+def test_what_fuzzing_found_is_refused(model: Path, name: str, changed: Any) -> None:
+    good = model.with_name("good.training")
+    tensors = load_file(good)
+    state_path(model).write_bytes(crafted(model, read_head(good, "training"), tensors | {name: changed(tensors[name])}))
+    with pytest.raises(unica.UnicaError, match=f"damaged: {re.escape(name)} must"):
         open_session(picture(), config(3), output=model, resume=True)

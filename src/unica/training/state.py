@@ -139,16 +139,27 @@ def _check_tensors(trainer: Trainer, tensors: Mapping[str, Tensor], step: int) -
     check_tensors({name: tensor for name, tensor in tensors.items() if name not in others}, wanted)
     for name in sorted(others - tensors.keys()):
         raise UnicaError(f"{name} is missing")
+    wanted["losses"] = trainer.losses
     check_tensor("losses", tensors["losses"], tuple(trainer.losses.shape))
+    for name, like in wanted.items():
+        if tensors[name].dtype != like.dtype:
+            raise UnicaError(f"{name} must hold {_kind(like)}, not {_kind(tensors[name])}")
     if tensors["losses"].isinf().any():
         raise UnicaError("losses must be finite")
     for name, tensor in tensors.items():
         if name.endswith(".exp_avg_sq") and tensor.min() < 0:
             raise UnicaError(f"{name} must not be negative")
     # Each step trains the weights of one level, so those that were trained most often had their share at least.
+    for name in counts:
+        if not 0 <= float(tensors[name]) <= step:
+            raise UnicaError(f"{name} must be from 0 to {step}, not {float(tensors[name]):g}")
     most = max((float(tensors[name]) for name in counts), default=0.0)
     if not min(step, _LARGEST_COUNT) / len(trainer.pairs) <= most <= step:
         raise UnicaError(f"step is {step}, and its weights have been trained for {most:g} steps")
+
+
+def _kind(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _optimizer_names(trainer: Trainer) -> Iterator[tuple[int, int, str, str]]:

@@ -48,7 +48,6 @@ class HybridEngine(Engine):
     defaults = {  # noqa: RUF012
         "style": {"strength": 0.15},
         "analogy": {"strength": 0.3},
-        "harmonize": {"strength": 0.15},
         "retarget": {"strength": 0.6},
         "animate": {"strength": 0.85, "between": 3},  # less strength moves nothing; dissolving hides that patches jump
         "text": {"from_level": 0, "prefer": 2.0},  # the layout follows

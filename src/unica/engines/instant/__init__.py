@@ -36,7 +36,6 @@ class InstantEngine(Engine):
     defaults = {  # noqa: RUF012
         "style": {"strength": 0.15},
         "analogy": {"strength": 0.3},
-        "harmonize": {"strength": 0.15},
         "retarget": {"strength": 0.65},
         "animate": {"strength": 0.84, "between": 3},  # patches jump from frame to frame; dissolving hides that
         "text": {"prefer": 4.0},

@@ -52,7 +52,6 @@ class SinDDMEngine(Engine):
     defaults = {  # noqa: RUF012
         "style": {"strength": 0.45},
         "analogy": {"strength": 0.5},
-        "harmonize": {"strength": 0.4},
         "retarget": {"strength": 0.75},
         "animate": {"strength": 0.6, "between": 0},
     }

@@ -58,7 +58,6 @@ class SinDiffusionEngine(Engine):
     defaults = {  # noqa: RUF012
         "style": {"strength": 0.3},
         "analogy": {"strength": 0.4},
-        "harmonize": {"strength": 0.2},
         "retarget": {"strength": 0.95},
         "animate": {"strength": 0.7, "between": 0},
     }

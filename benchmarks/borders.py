@@ -1,8 +1,10 @@
 """Steps over the border of what is kept: the table of docs/benchmarks.md.
 
-    python benchmarks/borders.py FOLDER [--engine NAME ...] [--sides 2] [--out DIR]
+    python benchmarks/borders.py IMAGES [--engine NAME] [--out DIR]
+    python benchmarks/borders.py MODEL.unica ... [--out DIR]
 
-Each picture is extended on one side after the other by a quarter of its length. A step is the mean difference of two
+Each of the first ten images of a folder is extended by a quarter on two sides, and a model's picture on all four; a model
+draws with its network (--detail network). A step is the mean difference of two
 rows (or columns) that lie side by side: over the border, and for each of the four neighbours on both sides.
 """
 
@@ -15,10 +17,13 @@ from statistics import fmean
 import torch
 
 import unica
-from unica.image import SUFFIXES, save_png, to_pil
+from unica.engines.base import Model
+from unica.evaluation.bench import find_images
+from unica.image import save_png, to_pil
 
 SIDES = ("right", "down", "left", "up")
 NEAR = 4
+IMAGES = 10
 
 
 def steps(pixels: torch.Tensor, side: str, added: int) -> tuple[float, float]:
@@ -31,31 +36,37 @@ def steps(pixels: torch.Tensor, side: str, added: int) -> tuple[float, float]:
     return each[border - 1].item(), fmean(around)
 
 
+def measured(model: Model, side: str, seed: int, out: Path | None) -> float:
+    """The step over the border as a multiple of those beside it; a line of the table says more."""
+    added = model.picture.size[0 if side in ("left", "right") else 1] // 4
+    (drawn,) = model.outpaint(**{side: added}, seed=seed, output="pt")
+    over, near = steps(drawn[:3], side, added)
+    name = model.picture.name
+    print(f"| {model.engine} | {name} | {side} | {over:.1f} | {near:.1f} | {over / near:.2f} |", flush=True)
+    if out is not None:
+        save_png(to_pil(drawn[:3] * 2 - 1), out / f"{model.engine}-{name}-{side}.png")
+    return over / near
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--engine", action="append")
-    parser.add_argument("--sides", type=int, default=2)
-    parser.add_argument("--images", type=int, default=10)
+    parser.add_argument("source", type=Path, nargs="+")
+    parser.add_argument("--engine", default="instant")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    images = sorted(path for path in given.folder.iterdir() if path.suffix in SUFFIXES)[: given.images]
-    print("| engine | image | side | over the border | neighbours | ratio |\n| --- | --- | --- | --- | --- | --- |")
-    for engine in given.engine or ["instant"]:
-        ratios = []
-        for number, image in enumerate(images):
-            model = unica.open(image, engine=engine, max_side=250)
-            for turn in range(given.sides):
-                side = SIDES[(number + turn) % 4]
-                length = model.picture.size[0 if side in ("left", "right") else 1]
-                (drawn,) = model.outpaint(**{side: length // 4}, seed=turn, output="pt")
-                over, near = steps(drawn[:3], side, length // 4)
-                ratios.append(over / near)
-                print(f"| {engine} | {image.stem} | {side} | {over:.1f} | {near:.1f} | {ratios[-1]:.2f} |", flush=True)
-                if given.out is not None:
-                    given.out.mkdir(parents=True, exist_ok=True)
-                    save_png(to_pil(drawn[:3] * 2 - 1), given.out / f"{image.stem}-{side}.png")
-        print(f"| {engine} | mean of {len(ratios)} | | | | {fmean(ratios):.2f} |", flush=True)
+    if given.out is not None:
+        given.out.mkdir(parents=True, exist_ok=True)
+    print("| engine | image | side | over the border | beside it | ratio |\n| --- | --- | --- | --- | --- | --- |")
+    ratios = []
+    for source in given.source:
+        if source.suffix == ".unica":
+            model = unica.load(source, detail="network")
+            ratios += [measured(model, side, 1, given.out) for side in SIDES]
+            continue
+        for number, image in enumerate(find_images(source)[:IMAGES]):
+            model = unica.open(image, engine=given.engine, max_side=250)
+            ratios += [measured(model, SIDES[(number + turn) % 4], turn, given.out) for turn in (0, 1)]
+    print(f"| mean of {len(ratios)} | | | | | {fmean(ratios):.2f} |")
 
 
 if __name__ == "__main__":

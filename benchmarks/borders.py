@@ -3,9 +3,9 @@
     python benchmarks/borders.py IMAGES [--engine NAME] [--out DIR]
     python benchmarks/borders.py MODEL.unica ... [--out DIR]
 
-Each of the first ten images of a folder is extended by a quarter on two sides, and a model's picture on all four; a model
-draws with its network (--detail network). A step is the mean difference of two
-rows (or columns) that lie side by side: over the border, and for each of the four neighbours on both sides.
+Each of the first ten images of a folder is extended by a quarter on two sides, and a model's picture on all four; a
+model draws with its network (--detail network). A step is the mean difference of two rows (or columns) that lie side by
+side: over the border, and for each of the four neighbours on both sides.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import full_disk
 from PIL import Image
@@ -318,3 +319,44 @@ def test_nothing_is_written_before_all_is_checked(photo: Path, tmp_path: Path, c
 def test_help_tells_defaults_that_follow_from_the_picture() -> None:
     shown = " ".join(CliRunner().invoke(make_app(), ["sample", "--help"]).output.replace("│", " ").split())
     assert "the source's" in shown and "by its size" in shown
+
+
+@pytest.mark.parametrize("name", ["new.png", "new.jpg", "new.webp", "new.tif"])
+def test_a_named_file_is_one_picture_and_says_how_it_was_made(photo: Path, tmp_path: Path, name: str) -> None:
+    inside("sample", photo, "-o", tmp_path / "out" / name, "-q")
+    (made,) = (tmp_path / "out").iterdir()
+    assert made.name == name and Image.open(made).size == (40, 32)
+    assert read_text(made)["unica:command"].startswith("unica sample photo.png -n 1 --seed 0 ")
+    png = tmp_path / "same.png"
+    inside("sample", photo, "-o", png, "-q")
+    drawn, same = (np.asarray(Image.open(path).convert("L"), int) for path in (made, png))
+    assert np.abs(drawn - same).mean() < (0.1 if made.suffix in (".png", ".tif") else 5)
+
+
+def test_several_pictures_of_a_named_file_are_numbered(photo: Path, tmp_path: Path) -> None:
+    inside("sample", photo, "-n", "2", "--seed", "5", "--sheet", "-o", tmp_path / "new.jpg", "-q")
+    assert {path.name for path in tmp_path.glob("new*")} == {"new-5.jpg", "new-6.jpg", "new-sheet.png"}
+
+
+def test_what_is_a_folder_stays_one(photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.png").mkdir()
+    for name in ("a.png", "b.png/", "c"):
+        inside("sample", photo, "-n", "1", "-o", f"{tmp_path}/{name}", "-q")
+        assert (tmp_path / name / "photo-0.png").is_file()
+
+
+def test_a_kind_of_file_that_cannot_be_written_is_refused(photo: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.open(photo).convert("RGBA").rotate(20).save("clear.png")
+    for words, why in (
+        (["sample", str(photo), "-o", "x.bmp"], "must end in .jpeg, .jpg, .png"),
+        (["animate", str(photo), "-o", "x.jpg"], "must end in .gif, .png or .webp"),
+        (["sample", "clear.png", "-o", "x.jpg"], "a JPEG cannot be transparent"),
+    ):
+        _expect_one_sentence(words, why, capsys, monkeypatch)
+    assert {path.name for path in tmp_path.iterdir()} == {"clear.png", photo.name}
+
+
+def test_a_named_animation_has_the_kind_of_its_name(photo: Path, tmp_path: Path) -> None:
+    inside("animate", photo, "--frames", "3", "--strength", "1", "-o", tmp_path / "loop.webp", "-q")
+    assert Image.open(tmp_path / "loop.webp").format == "WEBP"

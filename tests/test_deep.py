@@ -147,16 +147,18 @@ def test_deep_pictures_are_shrunk_and_turned_as_others_are(tmp_path: Path) -> No
     assert load(tmp_path / "turned.png").size == (37, 45) == read_header(tmp_path / "turned.png").size
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_what_is_written_has_16_bits_and_its_text(tmp_path: Path, channels: int) -> None:
+def test_what_is_written_has_16_bits_and_its_text(tmp_path: Path, channels: int, suffix: str) -> None:
     levels = smooth(channels)
     colours = channels - 1 if channels % 2 == 0 else channels
     planes = torch.from_numpy(levels.astype(np.float32)).permute(2, 0, 1) / 65535
     alpha = planes[colours:] if channels % 2 == 0 else None
-    path = tmp_path / "x.png"
-    path.write_bytes(picture_bytes(planes[:colours] * 2 - 1, alpha, 16, {"unica:seed": "7", "long": "ü" * 2000}))
-    assert np.array_equal(levels_of(path), levels)
-    assert read_text(path) == {"unica:seed": "7", "long": "ü" * 2000}
+    path = tmp_path / f"x{suffix}"
+    text = {"unica:seed": "7", "long": "ü" * 2000}
+    path.write_bytes(picture_bytes(planes[:colours] * 2 - 1, alpha, 16, text, suffix))
+    assert np.array_equal(levels_of(path), levels[..., [0, 0, 0, 1]] if suffix == ".tif" and channels == 2 else levels)
+    assert read_text(path) == text
     Image.open(io.BytesIO(path.read_bytes())).load()
 
 

@@ -195,6 +195,14 @@ class File(Kind):
         return f"./{text}" if text.startswith("-") else text  # else it would be taken for an option
 
 
+class Destination(File):
+    """A folder or a file to write to, as it was typed: a slash at its end makes it a folder."""
+
+    def parse(self, name: str, text: str) -> Any:
+        super().parse(name, text)
+        return text
+
+
 class Anything(Kind):
     """A Python object that no command line or form can give."""
 

@@ -86,10 +86,13 @@ def strange_tensor(draw: Draw, tensor: Tensor) -> Tensor:
     kind = draw(st.sampled_from(("fill", "one", "type", "shape")))
     if kind == "fill":
         value = draw(st.sampled_from((0, 1, -1, 255, 70_000, 1e-40, 1e38, math.nan, math.inf)))
-        return tensor.new_full(tensor.shape, value) if tensor.is_floating_point() or value == value % 256 else tensor
+        if tensor.is_floating_point() or value == value % 256:
+            return torch.full(tensor.shape, value, dtype=torch.float64).to(tensor.dtype)
+        return tensor
     if kind == "one" and tensor.is_floating_point() and tensor.numel():
         tensor = tensor.clone(memory_format=torch.contiguous_format)
-        tensor.view(-1)[draw(st.integers(0, tensor.numel() - 1))] = draw(st.sampled_from((1e38, math.nan, -math.inf)))
+        value = torch.tensor(draw(st.sampled_from((1e38, math.nan, -math.inf)))).to(tensor.dtype)
+        tensor.view(-1)[draw(st.integers(0, tensor.numel() - 1))] = value
         return tensor
     if kind == "type":
         types = (torch.float16, torch.bfloat16, torch.float64, torch.int32, torch.uint8, torch.bool, torch.complex64)

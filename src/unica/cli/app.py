@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -58,6 +59,8 @@ def main() -> None:
     """Run the command line: 0 done, 2 something the user can mend, 128 + n ended by signal n (130: Ctrl-C)."""
     chosen = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115  (it was closed)
+    if not sys.warnoptions:  # whoever types a command cannot mend what libraries warn programmers of
+        warnings.simplefilter("ignore")
     try:
         if sys.stdout is None:
             raise OSError(errno.EBADF, "it is closed")

@@ -17,7 +17,7 @@ from unica.cli.options import Option, as_typed, command, grouped, options_of, wr
 from unica.cli.outputs import Outputs, check_file, read_files, without_folders
 from unica.cli.signals import Stopped
 from unica.cli.terminal import complain
-from unica.declare import Choice, File, Flag, Group, Number, Param, parameters
+from unica.declare import Choice, Destination, File, Flag, Group, Number, Param, parameters
 from unica.engines.base import Model
 from unica.tasks import Task, tasks
 
@@ -33,7 +33,14 @@ _COUNTED = ("count", "seed")  # parameters of tasks that are shown with the outp
 class OutputOptions:
     """What is written, and what is said."""
 
-    output: Annotated[Path, Param("Folder for the pictures.", File("DIR", written=True), short="o")] = Path("unica-out")
+    output: Annotated[
+        str,
+        Param(
+            "A folder for the pictures, or a file: x.png, x.jpg, x.webp, x.tif (or x.gif, of an animation).",
+            Destination("DIR|FILE", written=True),
+            short="o",
+        ),
+    ] = "unica-out"
     overwrite: Annotated[
         bool, Param("Replace pictures of the same name; else they stay, and new ones are numbered.", Flag())
     ] = False
@@ -81,7 +88,11 @@ def options_of_task(declared: Task) -> list[Option]:
     """The task's own options first, then output, the model, and each engine's knobs."""
     declared_options = options_of(declared.function)
     own = [option for option in declared_options if option.name not in _COUNTED]
-    counted = [replace(option, panel=PANEL) for option in declared_options if option.name in _COUNTED]
+    counted = [
+        replace(option, panel=PANEL, optional=option.name == "count")
+        for option in declared_options
+        if option.name in _COUNTED
+    ]
     if declared.animation:
         own += options_of(AnimationOptions)
     if _place(declared) is not None:
@@ -110,14 +121,21 @@ class _Command:
     """One command that draws."""
 
     def __init__(self, task: Task, values: dict[str, Any]) -> None:
-        self.task, self.values = task, values
-        self.mask = values.get("show_mask")
-        read = read_files(options_of_task(task), values).values()
-        self.outputs = Outputs(values["output"], read, values["overwrite"])
+        from unica.image import ANIMATED, STILL
+
+        self.task, self.mask = task, values.get("show_mask")
+        options = options_of_task(task)
+        read = read_files(options, values).values()
+        endings = ANIMATED if task.animation else STILL
+        self.outputs = Outputs.named(values["output"], endings, read, values["overwrite"])
+        if "count" in values and values["count"] is None:  # a file that was named is one picture
+            usual = next(option.usual for option in options if option.name == "count")
+            values = {**values, "count": usual if self.outputs.stem is None else 1}
+        self.values = values
         self.began = time.perf_counter()
         self.pictures: list[dict[str, Any]] = []  # a report on each one that is written
         animation = parameters(AnimationOptions) if task.animation else ()
-        named = values if values["keep_paths"] else without_folders(options_of_task(task), values)
+        named = values if values["keep_paths"] else without_folders(options, values)
         self.source = File().format(named["path"])
         self.options = written([*task.parameters, *animation], named)
 
@@ -131,7 +149,7 @@ class _Command:
     def _save(self) -> dict[str, Any]:
         from unica.cli.progress import late_reporter, reporter
         from unica.files import check_folder
-        from unica.image import contact_sheet, png_bytes
+        from unica.image import check_ending, contact_sheet, png_bytes
         from unica.machine import peak_memory_mb
 
         if self.mask is not None:
@@ -143,6 +161,8 @@ class _Command:
             self._say_if_shrunk(progress)
             if self.task.prepare is not None:
                 arguments = self.task.prepare(model, self.task.values(model, arguments), progress.say)
+            if self.outputs.stem is not None and not self.task.animation:
+                check_ending(self.outputs.suffix.lower(), model.picture.alpha is not None)
             frames = self.task.frames(model, **arguments)  # finds out now what is wrong with the arguments
             self.outputs.check(
                 self._name(self.values["seed"] + number) for number in range(self.values.get("count") or 1)
@@ -153,7 +173,8 @@ class _Command:
             report = self._draw(frames, arguments, progress)
             sheet = report.pop("images")
             if sheet:
-                path = self.outputs.write(f"{self._stem}-sheet.png", png_bytes(contact_sheet(sheet)))
+                stem = self.outputs.stem or self._stem
+                path = self.outputs.write(f"{stem}-sheet.png", png_bytes(contact_sheet(sheet)))
                 report["sheet"] = str(path)
                 progress.say(f"{path}")
             if self.values["engine"] is None and self.task.name == _PLAIN:
@@ -223,13 +244,15 @@ class _Command:
         from unica.image import animation_bytes, picture_bytes
 
         text, name = self._provenance(frame, images[-1].size), self._name(frame.seed)
+        suffix = Path(name).suffix.lower()
         if self.task.animation:
-            return self.outputs.write(name, animation_bytes(images, Path(name).suffix, self.values["fps"], text))
-        return self.outputs.write(name, picture_bytes(frame.pixels, frame.alpha, self.model.picture.bits, text))
+            return self.outputs.write(name, animation_bytes(images, suffix, self.values["fps"], text))
+        return self.outputs.write(name, picture_bytes(frame.pixels, frame.alpha, self.model.picture.bits, text, suffix))
 
     def _name(self, seed: int) -> str:
         """Of the file with the picture of this seed."""
-        return f"{self._stem}-{seed}.{self.values['format'] if self.task.animation else 'png'}"
+        suffix = f".{self.values['format']}" if self.task.animation else ".png"
+        return self.outputs.name(self._stem, seed, suffix, several=(self.values.get("count") or 1) > 1)
 
     def _save_beside(self, path: Path, files: Mapping[str, tuple[str, bytes]]) -> dict[str, str]:
         """Files that explain a picture; each has a suffix of its own."""

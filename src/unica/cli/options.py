@@ -26,6 +26,11 @@ class Option:
         return self.parameter.name
 
     @property
+    def usual(self) -> Any:
+        """The value that holds where nothing is typed."""
+        return self.parameter.default if self.default is UNSET else self.default
+
+    @property
     def label(self) -> str:
         """The option as messages name it."""
         return "/".join(self.names) or self.parameter.kind.metavar
@@ -74,7 +79,7 @@ class Option:
 
     def _default(self) -> Any:
         """What Typer shows and passes on: the written default, or None where nothing or a constant stands for it."""
-        default = self.parameter.default if self.default is UNSET else self.default
+        default = self.usual
         if isinstance(self.parameter.kind, Flag):
             return None if self.optional else False
         if self.optional or default is None or (self.parameter.kind.repeated and default in ((), [])):
@@ -82,7 +87,7 @@ class Option:
         return UNSET if default is UNSET else self.parameter.kind.format(default)
 
     def _shown(self) -> str | bool:
-        default = self.parameter.default
+        default = self.usual
         known = self.optional and default not in (None, (), "") and not isinstance(self.parameter.kind, Flag)
         return self.parameter.kind.format(default) if known else False
 

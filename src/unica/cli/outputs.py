@@ -1,5 +1,6 @@
 """Which files a command reads, and which it may write."""
 
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,17 +8,37 @@ from typing import Any
 
 from unica.cli.options import Option
 from unica.declare import File
-from unica.errors import UnicaError, reason
+from unica.errors import UnicaError, listed, reason
 from unica.files import whole_file, write_new
+
+KINDS = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".gif", ".bmp", ".jp2", ".mp4"}  # of files
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """The folder of a command's pictures. What is there is kept, and new files are numbered, unless it is told to."""
+    """Where a command's pictures go. What is there is kept, and new files are numbered, unless it is told to."""
 
     folder: Path
     read: Collection[Path]
     overwrite: bool
+    stem: str | None = None  # of a file that was named; None: names are made from the source's
+    suffix: str = ".png"
+
+    @classmethod
+    def named(cls, output: str, endings: Collection[str], read: Collection[Path], overwrite: bool) -> "Outputs":
+        """A folder, or a file: it has one of the endings, no slash behind it, and is no folder that is there."""
+        path = Path(output)
+        if path.suffix.lower() in KINDS - set(endings) and not output.endswith(("/", os.sep)) and not path.is_dir():
+            raise UnicaError(f"{output} must end in {listed(sorted(endings))}, or in a slash if it is a folder")
+        if output.endswith(("/", os.sep)) or path.is_dir() or path.suffix.lower() not in endings:
+            return cls(path, read, overwrite)
+        return cls(path.parent, read, overwrite, path.stem, path.suffix)
+
+    def name(self, stem: str, seed: int, suffix: str, several: bool) -> str:
+        """Of a picture: the file that was named, or `stem` and the seed; with the seed if there are several."""
+        if self.stem is None:
+            return f"{stem}-{seed}{suffix}"
+        return f"{self.stem}-{seed}{self.suffix}" if several else f"{self.stem}{self.suffix}"
 
     def check(self, names: Iterable[str]) -> None:
         """Refuse names under which a file would be lost that the command reads."""

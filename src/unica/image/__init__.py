@@ -11,7 +11,9 @@ from unica.image.resizing import Resampling, resize, shrink
 from unica.image.sheet import contact_sheet
 from unica.image.writing import (
     ANIMATED,
+    STILL,
     animation_bytes,
+    check_ending,
     data_uri,
     picture_bytes,
     png16_bytes,
@@ -23,10 +25,12 @@ from unica.image.writing import (
 __all__ = [
     "ANIMATED",
     "LARGEST",
+    "STILL",
     "SUFFIXES",
     "Picture",
     "Resampling",
     "animation_bytes",
+    "check_ending",
     "contact_sheet",
     "data_uri",
     "load",

@@ -1,10 +1,12 @@
-"""Pictures as files: PNG, 16-bit PNG, animations and data URIs. A failed write leaves no file."""
+"""Pictures as files: PNG, JPEG, WebP, TIFF, animations and data URIs. A failed write leaves no file."""
 
 from __future__ import annotations
 
 import base64
 import io
+import json
 import os
+import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,7 +25,15 @@ from unica.image.png import KIND_OF, Header, png
 from unica.image.text import text_options
 
 ANIMATED = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
-_OPTIONS: dict[str, dict[str, Any]] = {"GIF": {"disposal": 2}, "WEBP": {"quality": 90, "method": 4}, "PNG": {}}
+STILL = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
+_MOVING: dict[str, dict[str, Any]] = {"GIF": {"disposal": 2}, "WEBP": {"quality": 90, "method": 4}, "PNG": {}}
+_RESTING: dict[str, dict[str, Any]] = {
+    "PNG": {},
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"quality": 95, "method": 4},
+    "TIFF": {"compression": "tiff_adobe_deflate"},
+}
+_DEFLATED, _FOUR_BYTES = 8, 4  # in a TIFF: how pixels are packed, and a kind of whole numbers
 
 
 def save_png(image: Image.Image, path: str | os.PathLike[str], text: Mapping[str, str] = {}) -> None:
@@ -45,28 +55,50 @@ def save_animation(
 
 def png_bytes(image: Image.Image, text: Mapping[str, str] = {}) -> bytes:
     """What a PNG file with this picture and these text chunks holds."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", **text_options("PNG", text))
-    return buffer.getvalue()
+    return _bytes(image, "PNG", text)
 
 
 def animation_bytes(images: Sequence[Image.Image], suffix: str, fps: float, text: Mapping[str, str] = {}) -> bytes:
     """What a file with this animation and text holds."""
-    format, (first, *rest), buffer = ANIMATED[suffix], images, io.BytesIO()
-    options = {**_OPTIONS[format], **text_options(format, text), "duration": round(1000 / fps), "loop": 0}
+    format, buffer = ANIMATED[suffix], io.BytesIO()
+    first, *rest = map(_in_few_colours, images) if format == "GIF" else images
+    options = {**_MOVING[format], **text_options(format, text), "duration": round(1000 / fps), "loop": 0}
     first.save(buffer, format, save_all=True, append_images=rest, **options)
     return buffer.getvalue()
 
 
+def _in_few_colours(image: Image.Image) -> Image.Image:
+    """A frame of a GIF. Dither would flicker from frame to frame."""
+    return image.quantize(256, dither=Image.Dither.NONE) if image.mode == "RGB" else image
+
+
+def check_ending(suffix: str, transparent: bool) -> None:
+    """Refuse a kind of file that cannot hold a picture."""
+    if transparent and STILL[suffix] == "JPEG":
+        raise UnicaError("a JPEG cannot be transparent: name a PNG, a WebP or a TIFF")
+
+
 def picture_bytes(
-    pixels: Float[Tensor, "c h w"], alpha: Float[Tensor, "1 h w"] | None, bits: int, text: Mapping[str, str] = {}
+    pixels: Float[Tensor, "c h w"],
+    alpha: Float[Tensor, "1 h w"] | None,
+    bits: int,
+    text: Mapping[str, str] = {},
+    suffix: str = ".png",
 ) -> bytes:
-    """What a PNG file with these pixels in [-1, 1], with 8 or 16 bits, holds."""
-    if bits == 8:
-        return png_bytes(to_pil(pixels, alpha), text)
+    """What a file with these pixels in [-1, 1] holds. Only PNG and TIFF have 16 bits; the other kinds get 8."""
+    format = STILL[suffix]
+    if bits == 8 or format in ("JPEG", "WEBP"):
+        return _bytes(to_pil(pixels, alpha), format, text)
     shares = (pixels.detach().cpu().float() + 1) / 2
     planes = shares if alpha is None else torch.cat([shares, alpha.detach().cpu().float()])
-    return png16_bytes((planes.clamp(0, 1) * 65535).round().int(), text)
+    levels = (planes.clamp(0, 1) * 65535).round().int()
+    return png16_bytes(levels, text) if format == "PNG" else _tiff16_bytes(levels, text)
+
+
+def _bytes(image: Image.Image, format: str, text: Mapping[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format, **_RESTING[format], **text_options(format, text))
+    return buffer.getvalue()
 
 
 def png16_bytes(planes: Int[Tensor, "c h w"], text: Mapping[str, str] = {}) -> bytes:
@@ -79,6 +111,34 @@ def png16_bytes(planes: Int[Tensor, "c h w"], text: Mapping[str, str] = {}) -> b
     rows = b"".join(b"\0" + row.tobytes() for row in pixels)  # 0: the row is stored without a filter
     texts = [(name, content) for name, content, *_ in text_options("PNG", text)["pnginfo"].chunks]
     return png(Header(width, height, 16, KIND_OF[channels]), zlib.compress(rows), *texts)
+
+
+def _tiff16_bytes(planes: Int[Tensor, "c h w"], text: Mapping[str, str]) -> bytes:
+    """The same as a TIFF: one deflated strip, then the list of tags, then the values that are too long for the list.
+
+    Gray with alpha becomes RGB with alpha: Pillow does not know the former.
+    """
+    planes = planes[[0, 0, 0, 1]] if len(planes) == 2 else planes
+    pixels = planes.permute(1, 2, 0).numpy().astype("<u2")
+    height, width, channels = pixels.shape
+    data, said = zlib.compress(pixels.tobytes()), json.dumps(text).encode() + b"\0"
+    start = 8 + len(data) + len(data) % 2
+    tags: dict[int, list[int] | bytes] = {
+        256: [width], 257: [height], 258: [16] * channels, 259: [_DEFLATED], 262: [2 if channels > 2 else 1], 270: said,
+        273: [8], 277: [channels], 278: [height], 279: [len(data)], 284: [1],
+    }  # fmt: skip
+    if channels % 2 == 0:
+        tags[338] = [2]  # the last channel is alpha, and colours are not multiplied by it
+    after = start + 2 + 12 * len(tags) + 4
+    entries, more = [], b""
+    for tag, values in sorted(tags.items()):
+        kind, each = (2, "B") if isinstance(values, bytes) else (_FOUR_BYTES, "I")
+        packed = struct.pack(f"<{len(values)}{each}", *values)
+        if len(packed) > 4:
+            packed, more = struct.pack("<I", after + len(more)), more + packed
+        entries.append(struct.pack("<HHI", tag, kind, len(values)) + packed.ljust(4, b"\0"))
+    index = struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
+    return b"II" + struct.pack("<HI", 42, start) + data.ljust(start - 8, b"\0") + index + more
 
 
 def data_uri(image: Image.Image, longest: int) -> str:

@@ -485,6 +485,17 @@ def reach(pixels: Tensor) -> float:
     return sum(lags) / 2
 
 
+@pytest.mark.parametrize(
+    ("typed", "size"),
+    [("--size 40", (40, 32)), ("--size x36", (40, 36)), ("--stretch 80%", (32, 32)), ("--stretch 0.8x1.25", (32, 40))],
+)
+def test_a_width_alone_or_a_percentage_is_enough_to_retarget(
+    photo: Path, tmp_path: Path, typed: str, size: tuple[int, int]
+) -> None:
+    CliRunner().invoke(make_app(), ["retarget", str(photo), *typed.split(), "-q", "-o", str(tmp_path / "x.png")])
+    assert Image.open(tmp_path / "x.png").size == size
+
+
 def test_retargeting_leaves_out_less_of_the_source_than_sampling() -> None:
     picture = Image.open(EXAMPLES / "harvest.jpg").resize((100, 72))
     model = unica.open(picture)
@@ -570,6 +581,8 @@ BAD_ARGUMENTS = [
     (lambda m: unica.edit(m, erase=[(0, 0, 65, 48)]), "erase"),
     (lambda m: unica.objects(m, 9.0), "size_factor"),
     (lambda m: unica.retarget(m, (4, 4)), "small"),
+    (lambda m: unica.retarget(m), "say with size or stretch"),
+    (lambda m: unica.retarget(m, (None, None)), "a width or a height"),
     (lambda m: unica.tile(m, axis=""), "axis"),
     (lambda m: unica.tile(m, band=0.7), "band"),
     (lambda m: unica.mirror(m, axis="z"), "axis"),

@@ -200,7 +200,7 @@ def test_what_is_changed_works(template: Path, name: str) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=int(os.environ.get("NX", 50)))
+@settings(max_examples=2 * settings().max_examples)
 def test_any_options_and_paths_work_or_are_refused(template: Path, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(OPTIONS)))
     base = [*WORDS[name], "--count", "1"] if "count" in {option.name for option in OPTIONS[name]} else WORDS[name]

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from unica import cli
 from unica.cli.app import make_app
 from unica.cli.drawing import options_of_task
 from unica.cli.outputs import without_folders
+from unica.cli.progress import Forecast, Progress
 from unica.errors import UnicaError
 from unica.image import read_text, save_png
 from unica.tasks import tasks
@@ -360,3 +362,19 @@ def test_a_kind_of_file_that_cannot_be_written_is_refused(photo: Path, tmp_path:
 def test_a_named_animation_has_the_kind_of_its_name(photo: Path, tmp_path: Path) -> None:
     inside("animate", photo, "--frames", "3", "--strength", "1", "-o", tmp_path / "loop.webp", "-q")
     assert Image.open(tmp_path / "loop.webp").format == "WEBP"
+
+
+def test_a_long_run_is_foretold_and_a_very_long_one_must_be_wanted() -> None:
+    said: list[str] = []
+
+    class Said(Progress):
+        def say(self, line: str) -> None:
+            said.append(line)
+
+    for seconds, patient, refused in ((1, False, False), (30, False, False), (70, True, False), (70, False, True)):
+        times = iter([0.0, 20.0, *(20.0 + seconds * step for step in range(1, 100))])  # the first step takes longer
+        forecast = Forecast(Said(), patient, lambda times=times: next(times))
+        with pytest.raises(UnicaError, match=r"about 1\.9 hours: say --yes") if refused else nullcontext():
+            for step in range(1, 100):
+                forecast.update(step / 100)
+    assert said == ["this takes about 2 minutes", "this takes about 50 minutes", "this takes about 1.9 hours"]

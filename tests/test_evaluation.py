@@ -534,6 +534,14 @@ def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:
         find_images(tmp_path)
 
 
+def test_a_damaged_image_is_found_before_the_long_work(tmp_path: Path) -> None:
+    write(tmp_path / "a.png", scenery(32, 40))
+    write(tmp_path / "b.png", scenery(32, 40))
+    (tmp_path / "b.png").write_bytes((tmp_path / "b.png").read_bytes()[:200])
+    with pytest.raises(UnicaError, match=r"b\.png cannot be read"):
+        find_images(tmp_path)
+
+
 def test_a_plot_is_svg_that_stays_in_its_frame() -> None:
     groups = {"<one>": [Point(0.1, 3e-5, "a&b")], "two": [Point(0.1, 3e-5, "c")]}
     root = ElementTree.fromstring(scatter(groups, "x", "y"))

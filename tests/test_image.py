@@ -467,6 +467,26 @@ def test_missing_files_and_other_kinds_are_refused(tmp_path):
     assert "not an image" in complaint(tmp_path / "text")
 
 
+NO_PATHS = """
+import unica
+from unica.image import load, read_header, read_text
+
+for read in (load, read_text, read_header, unica.load, unica.open):
+    for value in (True, 1, 2.5, None, b"x.png", ["x.png"], ""):
+        try:
+            read(value)
+        except unica.UnicaError as error:
+            assert " must be a " in str(error), error
+print("standard output is open")
+"""
+
+
+def test_what_is_no_path_is_refused_and_closes_nothing():
+    """In a process of its own: True would be the file that standard output goes to."""
+    done = subprocess.run([sys.executable, "-c", NO_PATHS], capture_output=True, text=True)
+    assert done.stdout == "standard output is open\n", done.stderr
+
+
 def test_the_reason_for_an_unreadable_file_is_told(tmp_path, monkeypatch):
     def forbid(path, *args, **kwargs):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))

@@ -51,6 +51,7 @@ class OutputOptions:
     )
     json: Annotated[bool, Param("Write one machine-readable line to stdout.", Flag())] = False
     quiet: Annotated[bool, Param("Say nothing.", Flag(), short="q")] = False
+    yes: Annotated[bool, Param("Draw also what takes more than an hour.", Flag(), short="y")] = False
 
 
 @dataclass(frozen=True)
@@ -222,9 +223,13 @@ class _Command:
 
     def _finished(self, frames: Iterator[Any], progress: "Progress") -> Iterator[tuple[Any, list[Any]]]:
         """The pictures of each file, and the last of their frames: one picture, or all those of an animation."""
+        from unica.cli.progress import Forecast
+
         images: list[Any] = []
         final = None
+        forecast = Forecast(progress, self.values["yes"])
         for frame in frames:
+            forecast.update(frame.done)
             self.first_preview = self.first_preview or time.perf_counter() - self.began
             progress.update(frame.done)
             if final is not None and frame.index != final.index:

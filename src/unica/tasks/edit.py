@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
-from unica.declare import Boxes, Param, Placements, Whole
+from unica.declare import Boxes, Flag, Group, Numbers, Param, Placements, Whole
 from unica.engines.base import Model
 from unica.errors import UnicaError
-from unica.regions import Box, corners
+from unica.regions import Box, Region, corners
 from unica.tasks.declare import CHANGING, Count, Seed, task
 from unica.tasks.region import Placement
 
@@ -25,6 +25,13 @@ def edit(
         Sequence[Placement], Param("A box, and where a copy of it goes; may be repeated.", Placements())
     ] = (),
     erase: Annotated[Sequence[Box], Param("A box to erase and fill; may be repeated.", Boxes())] = (),
+    where: Annotated[Region | None, Param("What to erase, or with a shift to move.", Group(Region))] = None,
+    shift: Annotated[
+        Sequence[int] | None,
+        Param("Move what is marked by so many pixels to the right and down.", Numbers("X,Y", "40,-10")),
+    ] = None,
+    leave: Annotated[bool, Param("Leave what is moved by a shift where it was, too.", Flag())] = False,
+    dilate: Annotated[int, Param("Pixels around what is marked that belong to it.", Whole(0, 256))] = 1,
     seam: Annotated[int, Param("Pixels on both sides of a border that are drawn anew.", Whole(0, 64))] = 3,
     count: Count = 1,
     seed: Seed = 0,
@@ -32,23 +39,33 @@ def edit(
     """Move, copy, scale or erase parts of the picture. The rest stays as it is.
 
     Boxes are in pixels of the picture as its file has it. What is put into a box of another size is scaled, and takes
-    the tone of the ground there.
+    the tone of the ground there. What is marked, by a mask or in another way, is erased; or it is moved by a shift.
     """
     import torch
 
+    from unica.masks import grown
     from unica.tasks.canvas import Canvas
     from unica.tasks.run import draw
 
-    if not (move or copy or erase):
-        raise UnicaError("nothing is to be done; say what with --move, --copy or --erase")
+    if not (move or copy or erase or where):
+        raise UnicaError("nothing is to be done; say what with --move, --copy, --erase, or --mask and others that mark")
+    if where is None and (shift is not None or leave):
+        raise UnicaError("a shift is of what is marked: mark it with --mask, --mask-alpha, --box or --polygon")
+    if leave and shift is None:
+        raise UnicaError("what is left where it was needs a shift, or nothing would change")
     height, width = model.picture.pixels.shape[-2:]
     holes = torch.zeros(1, height, width, dtype=torch.bool)
+    marked = holes if where is None else grown(where.on(model.picture), dilate)
+    if not leave:
+        holes = holes | marked
     for box, option in [*((box, "move") for box, _ in move), *((box, "erase") for box in erase)]:
         left, top, right, bottom = corners(box, model.picture, option)
         holes[:, top:bottom, left:right] = True
     new, canvas = holes.clone(), Canvas.of_source(model.picture)
     for (box, place), option in [*((put, "copy") for put in copy), *((put, "move") for put in move)]:
         canvas, new = _with_copy(model, canvas, new, box, place, option, seam)
+    if shift is not None:
+        canvas, new = _with_shifted(model, canvas, new, marked, shift, seam)
     if new.all():
         raise UnicaError("nothing of the picture would stay; move, copy or erase less")
     hiding = model.hiding(holes)
@@ -58,13 +75,10 @@ def edit(
 def _with_copy(
     model: Model, canvas: "Canvas", new: "Mask", box: Box, place: Box, option: str, seam: int
 ) -> "tuple[Canvas, Mask]":
-    """The canvas with a box of the source at another place, and what is new on it: the border is, the box is not."""
+    """The canvas with a box of the source at another place, and what is new on it."""
     import torch
 
-    from unica.masks import grown
     from unica.pyramid import pyramid
-    from unica.tasks.canvas import Canvas
-    from unica.tone import adapted
 
     source = model.picture
     left, top, right, bottom = corners(box, source, option)
@@ -84,7 +98,48 @@ def _with_copy(
     origins[y:y_end, x:x_end] = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), -1)
     inside = torch.zeros_like(new)
     inside[:, y:y_end, x:x_end] = True
+    return _put(canvas, new, replace(canvas, pixels=pixels, alpha=alpha, origins=origins), inside, seam)
+
+
+def _with_shifted(
+    model: Model, canvas: "Canvas", new: "Mask", marked: "Mask", shift: Sequence[int], seam: int
+) -> "tuple[Canvas, Mask]":
+    """The canvas with what is marked of the source at another place, and what is new on it. What leaves it is cut."""
+    from unica.tasks.canvas import Canvas
+
+    if len(shift) != 2:
+        raise UnicaError(f"shift must be two numbers, to the right and down, not {len(shift)}")
+    (w0, h0), (w, h) = model.picture.original_size, model.picture.size
+    right, down = round(shift[0] * w / w0), round(shift[1] * h / h0)
+    rows, columns = slice(max(down, 0), min(h + down, h)), slice(max(right, 0), min(w + right, w))
+    inside = marked.new_zeros(marked.shape)
+    inside[:, rows, columns] = marked.roll((down, right), (1, 2))[:, rows, columns]
+    if not inside.any():
+        raise UnicaError(f"shift {shift[0]},{shift[1]} moves all that is marked out of the picture")
+    source = Canvas.of_source(model.picture)
+    return _put(
+        canvas,
+        new,
+        replace(
+            source,
+            pixels=source.pixels.roll((down, right), (1, 2)),
+            alpha=None if source.alpha is None else source.alpha.roll((down, right), (1, 2)),
+            origins=source.origins.roll((down, right), (0, 1)),
+        ),
+        inside,
+        seam,
+    )
+
+
+def _put(canvas: "Canvas", new: "Mask", part: "Canvas", inside: "Mask", seam: int) -> "tuple[Canvas, Mask]":
+    """The canvas with what is inside taken from a part, and what is new on it: the border is, the rest of it is not."""
+    from unica.masks import grown
+    from unica.tasks.canvas import Canvas
+    from unica.tone import adapted
+
     border = grown(inside, seam) & grown(~inside, seam)
     known = ~new if canvas.alpha is None else ~new & (canvas.alpha > 0)
-    pixels = adapted(pixels, canvas.pixels, inside, known)
+    pixels = adapted(part.pixels.where(inside, canvas.pixels), canvas.pixels, inside, known)
+    alpha = canvas.alpha if canvas.alpha is None or part.alpha is None else part.alpha.where(inside, canvas.alpha)
+    origins = part.origins.where(inside.movedim(0, -1), canvas.origins)
     return Canvas(pixels, alpha, canvas.new, origins), (new & ~inside) | border

@@ -322,14 +322,22 @@ def test_healing_holds_what_is_kept_and_leaves_no_jump_to_it() -> None:
     y = torch.zeros(3, 40, 60)
     rows, columns = torch.meshgrid(torch.arange(40), torch.arange(60), indexing="ij")
     mask = (columns < 20)[None, None]
-    kept = Kept(torch.full((1, 3, 40, 60), 0.6), mask)
+    kept = Kept(torch.full((1, 3, 40, 60), 0.2), mask)
     for healed in (
-        heal(torch.stack([rows, columns], -1).int(), scale(y), decay=0.004, kept=kept),
-        continued(y, kept, decay=0.004),
+        heal(torch.stack([rows, columns], -1).int(), scale(y), kept=kept),
+        continued(y, kept),
     ):
         assert torch.equal(healed[:, :, :20], kept.picture[0, :, :, :20])
         steps = healed.diff(dim=2).abs()[0, 20]
-        assert steps[19] < 0.06 and steps.max() < 0.06 and healed[0, 20, 58].abs() < 0.12
+        assert steps[19] < 0.04 and steps.max() < 0.04 and healed[0, 20, 58].abs() < 0.04
+
+
+def test_a_real_edge_to_what_is_kept_stays_one() -> None:
+    y = torch.full((3, 30, 40), -1.0)
+    mask = torch.zeros(1, 1, 30, 40, dtype=torch.bool)
+    mask[..., :15] = True
+    steps = continued(y, Kept(torch.ones(1, 3, 30, 40), mask)).diff(dim=2).abs()[0, 15]
+    assert steps[14] > 1.6 and steps[15:].max() < 0.05
 
 
 def test_what_already_continues_the_kept_part_stays() -> None:
@@ -339,7 +347,7 @@ def test_what_already_continues_the_kept_part_stays() -> None:
     assert continued(y, Kept(y[None], mask)) is y
     rows, columns = torch.meshgrid(torch.arange(30), torch.arange(40), indexing="ij")
     identity = torch.stack([rows, columns], -1).int()
-    assert torch.allclose(heal(identity, scale(y), 0.004, kept=Kept(y[None], mask)), y, atol=1e-6)
+    assert torch.allclose(heal(identity, scale(y), kept=Kept(y[None], mask)), y, atol=1e-6)
 
 
 def test_nearest_origins_find_a_crop_in_its_source() -> None:

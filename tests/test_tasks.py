@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 import unica
 from unica import Region
 from unica.cli.app import make_app
-from unica.engines.base import Model
+from unica.engines.base import Model, find
 from unica.errors import UnicaError
 from unica.image import load, read_text, resize, to_pil
 from unica.metrics.patches import mean_patch_distance
@@ -128,11 +128,11 @@ def test_low_diversity_stays_near_the_source(
 
 
 def test_low_diversity_extends_as_it_samples(diverse: dict[float, Model]) -> None:
-    """Both begin with the source, stretched to the canvas."""
+    """Both begin with the source, stretched to the canvas. Near the source, an extension continues that."""
     model = diverse[0.05]
     extended, sampled = unica.outpaint(model, left=10, right=10, count=2), unica.sample(model, size=(60, 32), count=2)
     apart = (values(extended) - values(sampled)).abs()
-    assert (apart[..., :10].mean() + apart[..., -10:].mean()) / 2 < 0.02
+    assert (apart[..., :5].mean() + apart[..., -5:].mean()) / 2 < 0.02
 
 
 @pytest.mark.parametrize("diversity", [0.0, 0.05])
@@ -313,6 +313,7 @@ def test_every_command_says_how_to_make_the_same_bytes(photo: Path, tmp_path: Pa
         return result.stdout
 
     out, other = tmp_path / "out", tmp_path / "other.png"
+    (tmp_path / "clip").symlink_to(ARGUMENTS["text"]["clip"])  # pictures name files without their folders
     to_pil(scenery(36, 44, seed=9)).save(other)
     words = [str(other) if word == "OTHER" else word for word in shlex.split(COMMANDS[name])]
     report = json.loads(typed(name, str(photo), *words, "-n", "2", "-o", str(out), "-q", "--json", "--sheet"))
@@ -356,6 +357,41 @@ def test_strength_is_an_amount_of_noise(any_model: Model) -> None:
         assert before * levels[-1].size[1] / first.size[1] < noise_of(strength) <= noise * (1 + 1e-6)
 
 
+@pytest.fixture
+def marked(tmp_path: Path) -> tuple[Model, Region, Tensor]:
+    """A model of a picture with a magenta thing in the sky, and a mask of the thing."""
+    pixels = scenery(64, 96)
+    pixels[:, 10:22, 20:34] = torch.tensor([0.9, -0.9, 0.9])[:, None, None]
+    thing = torch.zeros(1, 64, 96, dtype=torch.bool)
+    thing[:, 10:22, 20:34] = True
+    return find("instant").open(to_pil(pixels)), Region(mask=to_pil(thing * 2.0 - 1)), thing[0]
+
+
+def magenta(picture: Image.Image) -> Tensor:
+    red, green, blue = load(picture).pixels
+    return (red > 0.6) & (blue > 0.6) & (green < -0.6)
+
+
+def test_what_is_marked_is_erased(marked: tuple[Model, Region, Tensor]) -> None:
+    model, region, _ = marked
+    assert magenta(to_pil(model.picture.pixels)).sum() == 12 * 14
+    assert not magenta(unica.edit(model, where=region)[0]).any()
+
+
+@pytest.mark.parametrize("leave", [False, True])
+def test_what_is_marked_is_moved_or_copied(marked: tuple[Model, Region, Tensor], leave: bool) -> None:
+    model, region, thing = marked
+    found = magenta(unica.edit(model, where=region, shift=(40, 3), leave=leave, dilate=0)[0])
+    assert found[thing.roll((3, 40), (0, 1))].float().mean() > 0.7
+    assert found[thing].float().mean() == leave
+
+
+def test_what_is_shifted_partly_out_is_cut(marked: tuple[Model, Region, Tensor]) -> None:
+    model, region, _ = marked
+    found = magenta(unica.edit(model, where=region, shift=(-28, 0), dilate=0)[0])
+    assert 0 < found.sum() <= 12 * 6 and not found[:, 8:].any()
+
+
 def test_region_puts_its_content_at_the_place(any_model: Model) -> None:
     part = any_model.picture.pixels[:, 5:25, 5:25]
     errors = []
@@ -391,6 +427,22 @@ def test_harmonizing_brings_the_object_closer_to_the_source(any_model: Model) ->
     assert strange(after) < 0.99 * strange(pasted) and off(after) < 0.99 * off(pasted)
     changed = (after - scene).abs().mean(0)
     assert changed[disk[0]].mean() > 2 * changed[near[1:]][~disk[0][near[1:]]].mean()
+
+
+def test_what_is_harmonized_stays_itself() -> None:
+    """Its edges: the correlation of gradients inside is high. Its colours get nearer to those around it."""
+    model, scene = find("instant").open(to_pil(scenery(96, 128))), scenery(96, 128)
+    disk = torch.zeros(1, 96, 128, dtype=torch.bool)
+    disk[:, 10:50, 40:90] = True
+    pasted = scene.where(~disk, scenery(96, 128, seed=5).flip(1) * 0.5 + 0.4)
+    (drawn,) = unica.harmonize(model, to_pil(pasted), Region(box=[(40, 10, 50, 40)]))
+    before, after = (load(to_pil(pasted)).pixels, load(drawn).pixels)
+    steps = [pixels[:, 10:50, 40:90].diff(dim=2).flatten() for pixels in (before, after)]
+    assert torch.corrcoef(torch.stack(steps))[0, 1] > 0.8
+    around = Region(box=[(16, 0, 98, 74)]).on(load(to_pil(pasted)))[0] & ~disk[0]
+    ground = before[:, around].mean(1)
+    far, near = ((pixels[:, disk[0]].mean(1) - ground).norm() for pixels in (before, after))
+    assert near < 0.85 * far
 
 
 def test_style_has_source_colours_and_content_layout(any_model: Model) -> None:
@@ -437,10 +489,10 @@ def test_mirrored_pictures_are_their_own_mirror_image(tiny_model: Model) -> None
 def test_tiling_removes_the_seam_and_keeps_the_middle(engine: str) -> None:
     """Large enough that a patch at half the size of a layout is small beside the band."""
     model = small_model(engine, to_pil(scenery(96, 128)))
-    (drawn,) = unica.tile(model, axis="y", band=0.2, feather=2)
-    before, after = model.picture.pixels, load(drawn).pixels
-    assert seam(after, "y") < 0.75 * seam(before, "y")
-    assert torch.equal(after[:, 26:-26], before[:, 26:-26])
+    before = model.picture.pixels
+    tiles = [load(drawn).pixels for drawn in unica.tile(model, axis="y", band=0.2, feather=2, count=4)]
+    assert sum(seam(tile, "y") for tile in tiles) / 4 < 0.75 * seam(before, "y")
+    assert all(torch.equal(tile[:, 26:-26], before[:, 26:-26]) for tile in tiles)
 
 
 def test_every_pixel_of_small_objects_has_an_origin(tiny_model: Model) -> None:
@@ -580,6 +632,10 @@ BAD_ARGUMENTS = [
     (lambda m: unica.edit(m, erase=[(0, 0, 64, 48)]), "nothing"),
     (lambda m: unica.edit(m, erase=[(0, 0, 65, 48)]), "erase"),
     (lambda m: unica.objects(m, 9.0), "size_factor"),
+    (lambda m: unica.edit(m, shift=(3, 3)), "mark it with"),
+    (lambda m: unica.edit(m, where=HOLE, leave=True), "needs a shift"),
+    (lambda m: unica.edit(m, where=HOLE, shift=(500, 0)), "out of the picture"),
+    (lambda m: unica.edit(m, where=HOLE, shift=(5,)), "two numbers"),
     (lambda m: unica.retarget(m, (4, 4)), "small"),
     (lambda m: unica.retarget(m), "say with size or stretch"),
     (lambda m: unica.retarget(m, (None, None)), "a width or a height"),

@@ -48,6 +48,13 @@ def adapted(
     return out.clamp(-1, 1)
 
 
+def is_cut_loosely(pixels: Float[Tensor, "c h w"], inside: Mask) -> bool:
+    """Whether most of what lies along the border, inside and outside, is of one tone: something with its ground."""
+    (mine, _), (theirs, seen) = (_means(pixels, part & grown(~part, _DEPTH), _DEPTH) for part in (inside, ~inside))
+    border = (inside & grown(~inside, 1) & (seen > 0))[0]
+    return bool(border.any()) and bool((mine - theirs).norm(dim=0)[border].median() < _ALIKE)
+
+
 def nearer(pixels: Float[Tensor, "c h w"], inside: Mask, share: float) -> Float[Tensor, "c h w"]:
     """`pixels` with the colours of what is `inside` nearer to those around it: mean and std of each channel."""
     around = grown(inside, _AROUND) & ~inside

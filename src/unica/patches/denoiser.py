@@ -147,8 +147,7 @@ class PatchDenoiser:
         """The result of a level's last step: pixels copied from the source, with the seams healed."""
         origins = self._search(x, keys, level, memory, self.settings.patch)
         s = self.settings
-        decay = s.decay if level.kept is None else s.kept_decay
-        return heal(origins, self.scales[level.index], decay, s.edge, level.wrap, level.kept)
+        return heal(origins, self.scales[level.index], s.decay, s.edge, level.wrap, level.kept)
 
     def _search(
         self, x: Float[Tensor, "c h w"], keys: Float[Tensor, "c hs ws"], level: Level, memory: _Memory, patch: int

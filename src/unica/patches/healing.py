@@ -17,6 +17,7 @@ from unica.patches.search import Image, Origins, gather
 from unica.pyramid import Scale
 from unica.torus import Axes
 
+KEPT_DECAY, KEPT_EDGE = 0.004, 1.5  # `decay` and `edge` of a seam to what is kept
 _STEPS = 7.6  # of the solver, for each pixel that a correction spreads over
 
 Fixed = Bool[Tensor, "h w"]  # where the correction is known
@@ -31,7 +32,7 @@ def heal(
     mean of both sides). Where a patch continues, nothing changes, so textures stay exact copies. A jump larger than
     `edge` is mostly left as it is: between a roof and the sky it would become a glow.
 
-    What is kept of another picture stays, and the rest continues it: no jump to it is left.
+    What is kept of another picture stays, and the rest continues it. Jumps to it are spread wider, and larger ones are.
     """
     pixels = source.pixels
     rows, columns = origins[..., 0], origins[..., 1]
@@ -40,7 +41,7 @@ def heal(
     if kept is not None:
         fixed = kept.mask[0, 0].to(copied.device)
         here = kept.picture[0].to(copied).where(fixed, copied)
-    excess = {}
+    inner, outer = {}, {}  # seams, and the border of what is kept
     for axis, origin, length, name in ((1, rows, pixels.shape[1], "y"), (2, columns, pixels.shape[2], "x")):
         ahead, behind = origins.clone(), origins.clone()
         ahead[..., axis - 1] = (origin + 1).clamp(max=length - 1)
@@ -48,15 +49,17 @@ def heal(
         # The wanted x(p + 1) - x(p) is the mean of two: in the source at the origin of p, and at that of p + 1.
         wanted = 0.5 * (gather(ahead, pixels) - copied + (copied - gather(behind, pixels)).roll(-1, axis))
         missing = wanted - (here.roll(-1, axis) - here)
-        share = 1 / (1 + (missing.norm(dim=0) / edge) ** 2)
+        inner[name] = missing * _share(missing, edge)
         if fixed is not None:
-            share = share.where(fixed == fixed.roll(-1, axis - 1), 1.0)
-        excess[name] = missing * share
-    return _corrected(here, excess, fixed, decay, wrap)
+            border = fixed ^ fixed.roll(-1, axis - 1)
+            inner[name] *= ~border
+            outer[name] = missing * _share(missing, KEPT_EDGE) * border
+    healed = _corrected(here, inner, fixed, decay, wrap)
+    return _corrected(healed, outer, fixed, KEPT_DECAY, wrap) if outer else healed
 
 
-def continued(x: Image, kept: Kept, wrap: Axes = "", decay: float = 0.004) -> Image:
-    """x with what is kept of a picture in it, and without a jump to it: the rest of x continues it.
+def continued(x: Image, kept: Kept, wrap: Axes = "") -> Image:
+    """x with what is kept of a picture in it, and without a jump to it: the rest of x continues it, as in `heal`.
 
     The wanted step over the border is the mean of the steps on both sides.
     """
@@ -68,8 +71,13 @@ def continued(x: Image, kept: Kept, wrap: Axes = "", decay: float = 0.004) -> Im
     for axis, name in ((1, "y"), (2, "x")):
         step = here.roll(-1, axis) - here
         missing = 0.5 * (step.roll(1, axis) + step.roll(-1, axis)) - step
-        excess[name] = missing * (fixed ^ fixed.roll(-1, axis - 1))
-    return _corrected(here, excess, fixed, decay, wrap)
+        excess[name] = missing * _share(missing, KEPT_EDGE) * (fixed ^ fixed.roll(-1, axis - 1))
+    return _corrected(here, excess, fixed, KEPT_DECAY, wrap)
+
+
+def _share(missing: Image, edge: float) -> Tensor:
+    """How much of what a step lacks is given to it."""
+    return 1 / (1 + (missing.norm(dim=0) / edge) ** 2)
 
 
 def _corrected(x: Image, excess: dict[str, Image], fixed: Fixed | None, decay: float, wrap: Axes) -> Image:

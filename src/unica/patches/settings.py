@@ -37,7 +37,6 @@ class PatchSettings:
     jitter: int = 0  # random candidates for each pixel; with them, seams have smaller errors, but there are more seams
     reach: int = 2  # pixels: how far random candidates are from the current one
     decay: float = 0.1  # healing spreads a seam over about 1 / sqrt(decay) pixels
-    kept_decay: float = 0.004  # the same for a seam to what is kept
     edge: float = 0.3  # larger jumps at seams stay edges; healing would make them glow
     exact_until: float = 0.3  # below this sigma the coarsest level is searched as well: the layout is settled
     exact_levels: int = 1  # on so many levels, from the coarsest, a step compares all patches

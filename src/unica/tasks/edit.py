@@ -47,10 +47,10 @@ def edit(
     from unica.tasks.canvas import Canvas
     from unica.tasks.run import draw
 
-    if not (move or copy or erase or where):
-        raise UnicaError("nothing is to be done; say what with --move, --copy, --erase, or --mask and others that mark")
     if where is None and (shift is not None or leave):
         raise UnicaError("a shift is of what is marked: mark it with --mask, --mask-alpha, --box or --polygon")
+    if not (move or copy or erase or where):
+        raise UnicaError("nothing is to be done; say what with --move, --copy, --erase, or --mask and others that mark")
     if leave and shift is None:
         raise UnicaError("what is left where it was needs a shift, or nothing would change")
     height, width = model.picture.pixels.shape[-2:]
@@ -98,7 +98,7 @@ def _with_copy(
     origins[y:y_end, x:x_end] = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), -1)
     inside = torch.zeros_like(new)
     inside[:, y:y_end, x:x_end] = True
-    return _put(canvas, new, replace(canvas, pixels=pixels, alpha=alpha, origins=origins), inside, seam)
+    return _put(canvas, new, replace(canvas, pixels=pixels, alpha=alpha, origins=origins), inside, seam, adapt=True)
 
 
 def _with_shifted(
@@ -106,6 +106,7 @@ def _with_shifted(
 ) -> "tuple[Canvas, Mask]":
     """The canvas with what is marked of the source at another place, and what is new on it. What leaves it is cut."""
     from unica.tasks.canvas import Canvas
+    from unica.tone import is_cut_loosely
 
     if len(shift) != 2:
         raise UnicaError(f"shift must be two numbers, to the right and down, not {len(shift)}")
@@ -128,18 +129,26 @@ def _with_shifted(
         ),
         inside,
         seam,
+        adapt=is_cut_loosely(source.pixels, marked),
     )
 
 
-def _put(canvas: "Canvas", new: "Mask", part: "Canvas", inside: "Mask", seam: int) -> "tuple[Canvas, Mask]":
-    """The canvas with what is inside taken from a part, and what is new on it: the border is, the rest of it is not."""
+def _put(
+    canvas: "Canvas", new: "Mask", part: "Canvas", inside: "Mask", seam: int, adapt: bool
+) -> "tuple[Canvas, Mask]":
+    """The canvas with what is inside taken from a part, and what is new on it: the border is, the rest of it is not.
+
+    What has ground of its own around it adapts to the tone of the ground here, and its margin is new. What has not
+    stays whole, and only the ground around it is new.
+    """
     from unica.masks import grown
     from unica.tasks.canvas import Canvas
     from unica.tone import adapted
 
-    border = grown(inside, seam) & grown(~inside, seam)
+    border = grown(inside, seam) & (grown(~inside, seam) if adapt else ~inside)
     known = ~new if canvas.alpha is None else ~new & (canvas.alpha > 0)
-    pixels = adapted(part.pixels.where(inside, canvas.pixels), canvas.pixels, inside, known)
+    pixels = part.pixels.where(inside, canvas.pixels)
+    pixels = adapted(pixels, canvas.pixels, inside, known) if adapt else pixels
     alpha = canvas.alpha if canvas.alpha is None or part.alpha is None else part.alpha.where(inside, canvas.alpha)
     origins = part.origins.where(inside.movedim(0, -1), canvas.origins)
     return Canvas(pixels, alpha, canvas.new, origins), (new & ~inside) | border

@@ -392,6 +392,24 @@ def test_what_is_shifted_partly_out_is_cut(marked: tuple[Model, Region, Tensor])
     assert 0 < found.sum() <= 12 * 6 and not found[:, 8:].any()
 
 
+def test_what_must_stay_whole_is_retargeted_whole(marked: tuple[Model, Region, Tensor]) -> None:
+    """Twice as narrow, and the thing has its own width still, at its place in proportion; it is there only once."""
+    model, region, _ = marked
+    found = magenta(unica.retarget(model, (48, 64), keep=region)[0])
+    assert found.sum() == 12 * 14 and found[10:22, 6:20].all()
+    with pytest.raises(UnicaError, match="what must stay whole is 80 pixels long"):
+        unica.retarget(model, (48, 64), keep=Region(box=[(4, 4, 80, 8)]))
+
+
+def test_things_that_must_stay_whole_are_placed_one_by_one(marked: tuple[Model, Region, Tensor]) -> None:
+    model, _, _ = marked
+    both = Region(box=[(20, 10, 14, 12), (70, 40, 10, 10)])
+    pixels, (drawn,) = model.picture.pixels, unica.retarget(model, (48, 64), keep=both)
+    seen = load(drawn).pixels
+    assert torch.equal(seen[:, 10:22, 6:20], pixels[:, 10:22, 20:34])
+    assert torch.equal(seen[:, 40:50, 32:42], pixels[:, 40:50, 70:80])
+
+
 def test_region_puts_its_content_at_the_place(any_model: Model) -> None:
     part = any_model.picture.pixels[:, 5:25, 5:25]
     errors = []

@@ -31,6 +31,11 @@ class Region:
         object.__setattr__(self, "box", Boxes().check("box", self.box))
         object.__setattr__(self, "polygon", Polygons().check("polygon", self.polygon))
 
+    def parts(self) -> "list[Region]":
+        """Each box, each polygon, and each mask, as a region of its own."""
+        masks = [Region(mask=self.mask)] * (self.mask is not None) + [Region(mask_alpha=True)] * self.mask_alpha
+        return [*masks, *(Region(box=[box]) for box in self.box), *(Region(polygon=[each]) for each in self.polygon)]
+
     def on(self, picture: "Picture") -> "Mask":
         """Which pixels are meant. Some must be, and not all."""
         import torch

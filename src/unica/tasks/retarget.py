@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-from unica.declare import Param, Size, Stretch
+from unica.declare import Group, Param, Size, Stretch
 from unica.engines.base import Model
 from unica.errors import UnicaError
+from unica.regions import Region
 from unica.tasks.declare import BY_ENGINE, CHANGING, Count, Seed, strength, task
 
 if TYPE_CHECKING:
+    from unica.masks import Mask
+    from unica.tasks.canvas import Canvas
     from unica.tasks.run import Frame
 
 
@@ -61,13 +64,16 @@ def retarget(
         tuple[float, float] | None,
         Param("Size of the result as multiples of the source's; 60% is a width.", _Shares()),
     ] = None,
+    keep: Annotated[Region | None, Param("What must stay whole.", Group(Region))] = None,
     strength: Annotated[float, strength(fallback=0.7)] = BY_ENGINE,
     count: Count = 1,
     seed: Seed = 0,
 ) -> "Iterator[Frame]":
     """Change width and height, keeping the content and not stretching it.
 
-    The stretched source enters the run so early that things get their own proportions again.
+    The stretched source enters the run so early that things get their own proportions again. What is marked stays as
+    it is, pixel for pixel, and is drawn nowhere else; each box, each polygon and the mask is a thing of its own, which
+    keeps its place in proportion.
     """
     from unica.tasks.canvas import Canvas
     from unica.tasks.run import canvas_size
@@ -79,4 +85,36 @@ def retarget(
     full = None if size is None else (size[0] or width, size[1] or height)
     wanted = canvas_size(model, full, stretch)
     canvas = Canvas.of_resized(model.picture, wanted)
+    if keep is not None:
+        model = model.hiding(keep.on(model.picture))
+        for thing in keep.parts():
+            canvas = _with_thing(canvas, Canvas.of_source(model.picture), thing.on(model.picture))
     return draw_from(model, canvas, model.run(wanted).levels, strength, count, seed)
+
+
+def _with_thing(canvas: "Canvas", source: "Canvas", thing: "Mask") -> "Canvas":
+    """The canvas with a thing of the source kept on it, where the thing is in proportion, and within the canvas."""
+    from dataclasses import replace
+
+    (rows, columns), starts = (thing[0].any(1 - axis).nonzero() for axis in (0, 1)), []
+    for found, now, before in zip((rows, columns), canvas.size, source.size):
+        first, length = int(found.min()), int(found.max() - found.min()) + 1
+        if length > now:
+            raise UnicaError(f"what must stay whole is {length} pixels long, and the result only {now}")
+        middle = (first + length / 2) * now / before
+        starts.append((first, length, min(max(round(middle - length / 2), 0), now - length)))
+    (top, height, y), (left, width, x) = starts
+    part = source.part(slice(top, top + height), slice(left, left + width))
+    inside = thing[:, top : top + height, left : left + width]
+    here = canvas.part(slice(y, y + height), slice(x, x + width))
+    alpha = None if part.alpha is None or here.alpha is None else part.alpha.where(inside, here.alpha)
+    put = replace(
+        here,
+        pixels=part.pixels.where(inside, here.pixels),
+        alpha=alpha,
+        origins=part.origins.where(inside.movedim(0, -1), here.origins),
+    )
+    whole = canvas.with_part(put, slice(y, y + height), slice(x, x + width))
+    new = canvas.new.clone()
+    new[:, y : y + height, x : x + width][inside] = 0.0
+    return replace(whole, new=new)

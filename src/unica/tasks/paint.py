@@ -23,14 +23,16 @@ def paint(
     count: Count = 1,
     seed: Seed = 0,
 ) -> "Iterator[Frame]":
-    """Turn a rough painting into a picture made of this one."""
+    """Turn a rough painting into a picture made of this one.
+
+    The painting gets the source's colours: its brightest parts become what is brightest there.
+    """
     from unica.guides import LowPass
-    from unica.tasks.canvas import Canvas
     from unica.tasks.run import canvas_size
-    from unica.tasks.strength import draw_from, read_content
+    from unica.tasks.strength import draw_from, in_own_colours, read_content
 
     picture = read_content(model, content)
-    canvas = Canvas.of_other(picture, model)
+    canvas = in_own_colours(model, picture, strength)
     reference = canvas.tensor(model.channels)
     return draw_from(
         model, canvas, model.run(canvas_size(model, picture.size)).levels, strength, count, seed,

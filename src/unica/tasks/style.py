@@ -30,16 +30,10 @@ def style(
 
 def redrawn(model: Model, content: Any, strength: float, count: int, seed: int) -> "Iterator[Frame]":
     """Another picture, with the source's colours, that enters a run."""
-    from dataclasses import replace
-
-    from unica.image import match_histogram
-    from unica.tasks.canvas import Canvas
     from unica.tasks.run import canvas_size
-    from unica.tasks.strength import draw_from, read_content
+    from unica.tasks.strength import draw_from, in_own_colours, read_content
 
     picture = read_content(model, content)
-    canvas = Canvas.of_other(picture, model)
-    if strength > 0:
-        canvas = replace(canvas, pixels=match_histogram(canvas.pixels, model.picture.pixels))
+    canvas = in_own_colours(model, picture, strength)
     levels = model.run(canvas_size(model, picture.size)).levels
     return draw_from(model, canvas, levels, strength, count, seed)

@@ -188,8 +188,9 @@ def told_to_write(options: list[Option], words: list[str]) -> list[Path]:
 
 
 def is_output(path: Path, told: Path) -> bool:
-    """Whether it is the file or the folder that was named, is in it, or goes with it, as a training's state does."""
-    return path.is_relative_to(told) or (path.parent == told.parent and path.name.startswith(f"{told.name}."))
+    """Whether it is the file or the folder that was named, is in it, or goes with it: x.unica.training, x-sheet.png, or
+    x_2.png where x.png is there already."""
+    return path.is_relative_to(told) or (path.parent == told.parent and path.name.startswith(told.stem))
 
 
 @pytest.mark.parametrize("name", OPTIONS)

@@ -195,6 +195,8 @@ def is_output(path: Path, told: Path) -> bool:
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_what_is_changed_works(template: Path, name: str) -> None:
+    if name == "text":
+        pytest.importorskip("transformers", reason="transformers reads the CLIP of the tests")
     with workshop(template):
         done = run(name, *WORDS[name])
         assert (done.code == 0) is (name != "import"), done

@@ -651,7 +651,7 @@ BAD_ARGUMENTS = [
     (lambda m: unica.edit(m, erase=[(0, 0, 65, 48)]), "erase"),
     (lambda m: unica.objects(m, 9.0), "size_factor"),
     (lambda m: unica.edit(m, shift=(3, 3)), "mark it with"),
-    (lambda m: unica.edit(m, where=HOLE, leave=True), "needs a shift"),
+    (lambda m: unica.edit(m, where=HOLE, leave=True), "leave needs a shift"),
     (lambda m: unica.edit(m, where=HOLE, shift=(500, 0)), "out of the picture"),
     (lambda m: unica.edit(m, where=HOLE, shift=(5,)), "two numbers"),
     (lambda m: unica.retarget(m, (4, 4)), "small"),

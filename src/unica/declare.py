@@ -22,7 +22,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
 
-from unica.errors import UnicaError, one_of, real, short, shown, whole
+from unica.errors import UnicaError, as_path, one_of, real, short, shown, whole
 
 
 class _Unset:
@@ -175,9 +175,7 @@ class File(Kind):
     written: bool = False  # whether it is written, not read
 
     def parse(self, name: str, text: str) -> Path:
-        if not text:
-            raise UnicaError(f"{name} must be a path, not an empty text")
-        return Path(text)
+        return as_path(name, text)
 
     def check(self, name: str, value: Any) -> Any:
         if isinstance(value, bool | int | float):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Sequence
 from operator import index
+from pathlib import Path
 from typing import Any
 
 
@@ -43,10 +45,25 @@ def one_of(name: str, value: Any, options: Sequence[str]) -> str:
     return value
 
 
+def as_path(name: str, value: Any, wanted: str = "a path") -> Path:
+    """`value` as a path. A number is none: some functions of Python would take it for a file that is open already."""
+    path = os.fspath(value) if isinstance(value, str | os.PathLike) else ""
+    if isinstance(path, str) and path:
+        return Path(path)
+    raise UnicaError(f"{name} must be {wanted}, not {shown(value)}")
+
+
 def listed(options: Sequence[str]) -> str:
     """ "a", "a or b", "a, b or c"; an empty option is left out."""
     *most, last = [option for option in options if option]
     return f"{', '.join(most)} or {last}" if most else last
+
+
+def span(seconds: float) -> str:
+    """A time in words: "40 s", "3 minutes", "1.9 hours"."""
+    if seconds <= 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
 def shown(value: Any) -> str:

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from unica.errors import UnicaError, reason, shown
+from unica.errors import UnicaError, reason
 
 try:
     import fcntl
@@ -63,14 +63,6 @@ def write_text(text: str, path: Path) -> None:
             file.write(text.encode())
     except OSError as error:
         raise UnicaError(f"{path} cannot be written: {reason(error)}") from error
-
-
-def as_path(name: str, value: Any, wanted: str = "a path") -> Path:
-    """`value` as a path. A number is none: some functions of Python would take it for a file that is open already."""
-    path = os.fspath(value) if isinstance(value, str | os.PathLike) else ""
-    if isinstance(path, str) and path:
-        return Path(path)
-    raise UnicaError(f"{name} must be {wanted}, not {shown(value)}")
 
 
 def check_folder(folder: Path) -> None:

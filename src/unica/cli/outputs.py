@@ -11,8 +11,6 @@ from unica.declare import File
 from unica.errors import UnicaError, listed, reason
 from unica.files import whole_file, write_new
 
-KINDS = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".gif", ".bmp", ".jp2", ".mp4"}  # of files
-
 
 @dataclass(frozen=True)
 class Outputs:
@@ -27,11 +25,14 @@ class Outputs:
     @classmethod
     def named(cls, output: str, endings: Collection[str], read: Collection[Path], overwrite: bool) -> "Outputs":
         """A folder, or a file: it has one of the endings, no slash behind it, and is no folder that is there."""
+        from unica.image import SUFFIXES
+
         path = Path(output)
-        if path.suffix.lower() in KINDS - set(endings) and not output.endswith(("/", os.sep)) and not path.is_dir():
-            raise UnicaError(f"{output} must end in {listed(sorted(endings))}, or in a slash if it is a folder")
-        if output.endswith(("/", os.sep)) or path.is_dir() or path.suffix.lower() not in endings:
+        suffix = path.suffix.lower()
+        if output.endswith(("/", os.sep)) or path.is_dir() or suffix not in {*endings, *SUFFIXES, ".mp4"}:
             return cls(path, read, overwrite)
+        if suffix not in endings:
+            raise UnicaError(f"{output} must end in {listed(sorted(endings))}, or in a slash if it is a folder")
         return cls(path.parent, read, overwrite, path.stem, path.suffix)
 
     def name(self, stem: str, seed: int, suffix: str, several: bool) -> str:

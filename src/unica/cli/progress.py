@@ -11,7 +11,7 @@ from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, Tim
 from rich.progress import Progress as RichProgress
 
 from unica.cli.terminal import plain
-from unica.errors import UnicaError
+from unica.errors import UnicaError, span
 
 _WATCHED = 3.0  # seconds of a run before there is a forecast
 _LONG, _TOO_LONG = 90.0, 3600.0  # seconds of a run of which is told, and of one that must be wanted
@@ -69,14 +69,10 @@ class Forecast:
         total = then - self._began + (now - then) * (1 - before) / (done - before)
         if total > _TOO_LONG and not self._patient:
             raise UnicaError(
-                f"this takes about {_span(total)}: say --yes if it may, or ask for a smaller size or fewer pictures"
+                f"this takes about {span(total)}: say --yes if it may, or ask for a smaller size or fewer pictures"
             )
         if total > _LONG:
-            self._progress.say(f"this takes about {_span(total)}")
-
-
-def _span(seconds: float) -> str:
-    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+            self._progress.say(f"this takes about {span(total)}")
 
 
 @contextmanager

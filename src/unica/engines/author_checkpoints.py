@@ -19,8 +19,7 @@ from unica.devices import find_device, find_dtype
 from unica.engines.base import Checkpoint, Model, engines
 from unica.engines.files import process_from_json, process_to_json
 from unica.engines.trained import TrainedModel, network_of
-from unica.errors import UnicaError, reason, shown
-from unica.files import as_path
+from unica.errors import UnicaError, as_path, reason, shown
 from unica.image import Picture, load, shrink
 from unica.process import Process
 

@@ -18,8 +18,7 @@ from torch import Tensor
 from unica.declare import Number, Whole
 from unica.devices import find_device, find_dtype
 from unica.engines.base import Engine, Model, engines
-from unica.errors import UnicaError, one_of, short
-from unica.files import as_path
+from unica.errors import UnicaError, as_path, one_of, short
 from unica.image import LARGEST, Picture
 from unica.networks import CONFIGS
 from unica.process import SMALLEST, Process

@@ -27,8 +27,7 @@ from unica.engines.files import (
     write_model,
 )
 from unica.engines.windows import windowed
-from unica.errors import UnicaError, reason, whole
-from unica.files import as_path
+from unica.errors import UnicaError, as_path, reason, whole
 from unica.image import Picture
 from unica.masks import Mask
 from unica.networks import build, order_channels, weights_of

@@ -76,7 +76,10 @@ class Row:
 
 
 def find_images(folder: Path) -> list[Path]:
-    """The images of a folder, by name. Results are kept by the name without its suffix, so that must be unique."""
+    """The images of a folder, by name, all of which can be read.
+
+    Results are kept by the name without its suffix, so that must be unique.
+    """
     if not folder.is_dir():
         raise UnicaError(f"{folder} is not a folder of images")
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != ".")

@@ -18,8 +18,7 @@ import numpy as np
 import torch
 from PIL import ExifTags, Image, ImageFile
 
-from unica.errors import UnicaError, reason
-from unica.files import as_path
+from unica.errors import UnicaError, as_path, reason
 from unica.image.colour import to_srgb
 from unica.image.convert import eight_bits, to_tensor
 from unica.image.deep import deep_channels, deep_levels

@@ -133,7 +133,7 @@ class Canvas:
         )
 
     def with_part(self, part: Canvas, rows: slice, columns: slice) -> Canvas:
-        """The canvas with a part of it replaced. Both must be finished, and so is the result."""
+        """The canvas with a part of it replaced."""
 
         def pasted(whole: Tensor, patch: Tensor) -> Tensor:
             whole = whole.clone()
@@ -142,7 +142,7 @@ class Canvas:
 
         alpha = None if self.alpha is None or part.alpha is None else pasted(self.alpha, part.alpha)
         origins = pasted(self.origins.movedim(-1, 0), part.origins.movedim(-1, 0)).movedim(0, -1)
-        return Canvas(pasted(self.pixels, part.pixels), alpha, torch.zeros_like(self.new), origins)
+        return Canvas(pasted(self.pixels, part.pixels), alpha, pasted(self.new, part.new), origins)
 
 
 def _blended(drawn: Float[Tensor, "n h w"], kept: Float[Tensor, "n h w"], new: Tensor) -> Float[Tensor, "n h w"]:

@@ -25,12 +25,12 @@ def edit(
         Sequence[Placement], Param("A box, and where a copy of it goes; may be repeated.", Placements())
     ] = (),
     erase: Annotated[Sequence[Box], Param("A box to erase and fill; may be repeated.", Boxes())] = (),
-    where: Annotated[Region | None, Param("What to erase, or with a shift to move.", Group(Region))] = None,
+    where: Annotated[Region | None, Param("What is erased, or moved if there is a shift.", Group(Region))] = None,
     shift: Annotated[
         Sequence[int] | None,
         Param("Move what is marked by so many pixels to the right and down.", Numbers("X,Y", "40,-10")),
     ] = None,
-    leave: Annotated[bool, Param("Leave what is moved by a shift where it was, too.", Flag())] = False,
+    leave: Annotated[bool, Param("Copy instead of moving: what is shifted stays where it was, too.", Flag())] = False,
     dilate: Annotated[int, Param("Pixels around what is marked that belong to it.", Whole(0, 256))] = 1,
     seam: Annotated[int, Param("Pixels on both sides of a border that are drawn anew.", Whole(0, 64))] = 3,
     count: Count = 1,
@@ -48,11 +48,11 @@ def edit(
     from unica.tasks.run import draw
 
     if where is None and (shift is not None or leave):
-        raise UnicaError("a shift is of what is marked: mark it with --mask, --mask-alpha, --box or --polygon")
+        raise UnicaError("shift moves what is marked; mark it with --mask, --mask-alpha, --box or --polygon")
     if not (move or copy or erase or where):
-        raise UnicaError("nothing is to be done; say what with --move, --copy, --erase, or --mask and others that mark")
+        raise UnicaError("nothing is to be done; give --move, --copy or --erase, or mark something, as with --mask")
     if leave and shift is None:
-        raise UnicaError("what is left where it was needs a shift, or nothing would change")
+        raise UnicaError("leave needs a shift, or nothing would change")
     height, width = model.picture.pixels.shape[-2:]
     holes = torch.zeros(1, height, width, dtype=torch.bool)
     marked = holes if where is None else grown(where.on(model.picture), dilate)

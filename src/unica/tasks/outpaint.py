@@ -103,7 +103,7 @@ def _round(
             origins = frame.origins if model.knows_origins else None
             origins = part.origins.masked_fill(new, -1) if origins is None else origins
             drawn = Canvas(frame.pixels, frame.alpha, part.new, origins)
-            frame = frame.finished(whole.with_part(drawn, rows, columns))
+            frame = frame.finished(whole.with_part(drawn, rows, columns).all_kept())
         yield frame
 
 

@@ -112,9 +112,7 @@ def _with_thing(canvas: "Canvas", source: "Canvas", thing: "Mask") -> "Canvas":
         here,
         pixels=part.pixels.where(inside, here.pixels),
         alpha=alpha,
+        new=here.new.masked_fill(inside, 0.0),
         origins=part.origins.where(inside.movedim(0, -1), here.origins),
     )
-    whole = canvas.with_part(put, slice(y, y + height), slice(x, x + width))
-    new = canvas.new.clone()
-    new[:, y : y + height, x : x + width][inside] = 0.0
-    return replace(whole, new=new)
+    return canvas.with_part(put, slice(y, y + height), slice(x, x + width))

@@ -49,9 +49,9 @@ def noise_of(strength: float) -> float:
 def entered(levels: Sequence[Level], strength: float) -> list[Level]:
     """The part of a run from where it has the noise of a strength.
 
-    A level that is r times smaller than the finest one hides as much with 1 / r of the noise, since r^2 pixels of the
-    finest are a mean there. The coarsest level is entered whose finer neighbour begins with less noise. The picture
-    that enters has its detail already, so that level does not deblur.
+    On a level that is r times smaller than the finest one, 1 / r of the noise hides as much: each of its pixels is the
+    mean of r^2. The picture enters on the coarsest level for which there is enough noise: more than the next finer one
+    begins with, and more than its own last step has. It has its detail already, so that level does not deblur.
     """
     if strength == 1:
         return [replace(levels[0], gamma=no_blur, entry=None), *levels[1:]]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from unica.declare import Param, Text, Whole
 from unica.engines.base import Model, Run
-from unica.errors import UnicaError
+from unica.errors import UnicaError, span
 from unica.prompts import DEFAULT_CLIP, Prompt, Prompts
 from unica.tasks.declare import BY_ENGINE, NEW, CanvasSize, Count, Figures, Seed, task
 from unica.tasks.follow import (
@@ -66,10 +66,9 @@ def _prepare(model: Model, values: dict[str, Any], say: Callable[[str], None]) -
     slope(score, torch.zeros(1, 3, *planned.run.levels[-1].size, device=model.device))
     seconds = time.perf_counter() - began
     total = planned.looks * seconds * values["count"]
-    span = f"{total / 60:.0f} minutes" if total > 90 else f"{total:.0f} s"
     say(
         f"{planned.looks} guided steps a picture, each of {views} views and about {seconds:.2g} s:"
-        f" some {span}, and the drawing"
+        f" some {span(total)}, and the drawing"
     )
     return values
 

@@ -9,12 +9,11 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 from torch import Tensor
 
 from unica.cli.outputs import check_file
 from unica.cli.progress import reporter
-from unica.cli.terminal import plain
+from unica.cli.terminal import plain, say
 from unica.errors import UnicaError
 from unica.evaluation import Evaluation, Samples, evaluate, load_networks
 from unica.evaluation.protocol import read
@@ -80,7 +79,7 @@ def _is_sample(path: Path) -> bool:
 def show(result: Evaluation) -> None:
     """Print the table, the warning about near-copies, and why measures are absent."""
     console = Console(width=max(Console().width, 84))  # a narrower one cuts the numbers
-    table = Table(title=Text(plain(f"{result.source}: {len(result.names)} samples")), title_justify="left")
+    table = Table()
     for index, name in enumerate(COLUMNS):
         table.add_column(name, justify="right" if index else "left", no_wrap=True)
     family = None
@@ -89,6 +88,7 @@ def show(result: Evaluation) -> None:
             table.add_section()
         family = measure.family
         table.add_row(*cells)
+    say(plain(f"{result.source}: {len(result.names)} samples"))  # a title of the table would be cut into lines
     console.print(table)
     warning = verdict(result)
     if warning:

@@ -199,7 +199,7 @@ def test_transparency_is_drawn_by_both_parts() -> None:
 
 def test_order_tells_where_rows_lie() -> None:
     strength = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1)
-    nothing, all_of_it = order_channels(strength, (5, 4))
+    nothing, all_of_it = order_channels(strength, torch.linspace(0, 1, 5), 4)
     assert not nothing.any()
     assert torch.equal(all_of_it[0, :, 0], torch.linspace(-1, 1, 5)) and (all_of_it[1] == 1).all()
 

@@ -16,11 +16,13 @@ from unica.patches import (
     Edges,
     PatchDenoiser,
     PatchSettings,
+    even_heights,
     match,
     measure_order,
     nearest_origins,
     posterior,
     row_prior,
+    stretched_heights,
 )
 from unica.patches.healing import continued, heal
 from unica.patches.search import (
@@ -114,7 +116,7 @@ def test_compiled_and_matmul_posteriors_agree(height, width, patch, wrap, channe
     y = scenery(16, 13, channels, seed)
     x = noisy(scenery(height, width, channels, seed + 1), 0.5, seed)
     edges = Edges(3.0, 0.5, 10.0)
-    order = row_prior(height, 16, 4.0, 0.5, patch)  # leaves out some rows
+    order = row_prior(even_heights(height), 16, 4.0, 0.5, patch)  # leaves out some rows
     relevance = torch.randn(16, 13, generator=torch.Generator().manual_seed(seed))
     for rows, patches in ((None, None), (None, relevance), (order, relevance)):
         given = partial(posterior, x, scale(y), 0.5, patch, edges, wrap=wrap, balance=2, order=rows, relevance=patches)
@@ -129,7 +131,7 @@ def test_block_boundaries_leave_no_trace(monkeypatch) -> None:
     cases: list[tuple[Axes, torch.Tensor | None]] = [
         ("", None),
         ("xy", None),
-        ("", row_prior(30, 16, 4.0, 0.5, 5)),
+        ("", row_prior(even_heights(30), 16, 4.0, 0.5, 5)),
     ]
     for wrap, order in cases:
         whole = posterior(x, scale(y), 0.5, 5, Edges(8, 0, 20), wrap=wrap, order=order)
@@ -171,7 +173,7 @@ def test_balance_makes_the_use_of_patches_follow_their_relevance() -> None:
 def test_source_rows_without_probability_are_never_used(backend) -> None:
     y = scenery(20, 24)
     x = noisy(scenery(26, 18, seed=3), 0.5)
-    order = row_prior(26, 20, 30.0, 0.5, 7)
+    order = row_prior(even_heights(26), 20, 30.0, 0.5, 7)
     rows = posterior(x, scale(y), 0.5, 7, FREE, order=order, backend=backend).origins[..., 0].long()
     assert (order.gather(1, rows) > -torch.inf).all()
     free = posterior(x, scale(y), 0.5, 7, FREE, backend=backend).origins[..., 0].long()
@@ -208,6 +210,30 @@ def test_order_keeps_the_sky_above_on_a_higher_canvas() -> None:
         rows = (coarsest_origins(replace(config, order=order), (72, 40))[..., 0] + 0.5) / 24
         away.append((rows - height).abs().mean().item())
     assert away[1] < 0.15 and away[1] < 0.6 * away[0], away
+
+
+def test_a_higher_canvas_stretches_where_rows_are_alike() -> None:
+    noise = torch.rand(3, 32, 40, generator=torch.Generator().manual_seed(0))
+    wall = noise * (torch.arange(32) // 8 == 2)[None, :, None]  # rows 16 to 23 are like no others
+    heights = stretched_heights(scale(wall), 96)
+    assert heights is not None and (heights.diff() > 0).all() and heights[0] > 0 and heights[-1] < 1
+    rows = (heights * 32).long().bincount(minlength=32)
+    assert rows[17:23].max() <= 2 and rows[:12].min() >= 4 and int(rows.sum()) == 96, rows
+    assert stretched_heights(scale(wall), 32) is None and stretched_heights(scale(wall), 20) is None
+
+
+def test_rows_beyond_the_source_are_like_its_first_and_its_last() -> None:
+    prior = row_prior((torch.arange(40) + 0.5 - 10) / 20, 20, 4.0, 0.2, 7)
+    assert (prior[:10].argmax(1) == 0).all() and (prior[30:].argmax(1) == 19).all()
+    assert torch.equal(prior[10:30].argmax(1), torch.arange(20))
+
+
+def test_a_balanced_use_is_the_one_that_the_order_expects() -> None:
+    """A canvas all of which lies above the source uses its upper rows, though the lower ones are left."""
+    y, x = scenery(20, 24), noisy(scenery(20, 24, seed=3), 0.5)
+    order = row_prior((torch.arange(20) - 20) / 20, 20, 4.0, 0.5, 7)
+    found = posterior(x, scale(y), 0.5, 7, FREE, order=order, balance=4)
+    assert found.origins[..., 0].float().mean() < 6
 
 
 def test_a_canvas_without_top_and_a_run_from_a_picture_have_no_order() -> None:

@@ -167,6 +167,30 @@ def test_extension_keeps_source_pixels(tiny_model: Model) -> None:
     assert torch.equal(drawn[:, :height, :width], source) and drawn[:, height:, :20].std() > 0.01
 
 
+def bright_above(height: int, width: int) -> Tensor:
+    """Bright at the top and dark at the bottom, with texture."""
+    return torch.linspace(0.8, -0.8, height)[None, :, None] + 0.2 * scenery(height, width)
+
+
+def test_extension_goes_on_above_as_above_and_below_as_below() -> None:
+    source = bright_above(40, 48)
+    model = unica.open(to_pil(source), order=1.0)
+    (drawn,) = unica.outpaint(model, up=24, down=20)
+    pixels = load(drawn).pixels
+    assert pixels[:, :24].mean() > source[:, :12].mean() - 0.15
+    assert pixels[:, -20:].mean() < source[:, -12:].mean() + 0.15
+
+
+def test_what_is_put_lower_brings_its_height_with_it() -> None:
+    """To the left and right of a part from above, the picture is more like the part than like the source there."""
+    source = bright_above(40, 96)
+    model = unica.open(to_pil(source), order=1.0)
+    (drawn,) = unica.region(model, [((40, 2, 16, 10), (40, 22, 16, 10))])
+    beside = load(drawn).pixels[:, 24:30]
+    beside = torch.cat([beside[..., 20:36], beside[..., 60:76]], -1)
+    assert (beside.mean() - source[:, 4:10].mean()).abs() < 0.75 * (beside.mean() - source[:, 24:30].mean()).abs()
+
+
 def test_repeated_extension_is_one_run(tiny_model: Model) -> None:
     frames = list(unica.stream(unica.outpaint, tiny_model, right=10, repeat=2))
     assert [frame.last for frame in frames].count(True) == 1 and frames[-1].done == 1

@@ -31,7 +31,7 @@ from unica.errors import UnicaError, as_path, reason, whole
 from unica.image import Picture
 from unica.masks import Mask
 from unica.networks import build, order_channels, weights_of
-from unica.patches import PatchDenoiser, Patchwork
+from unica.patches import PatchDenoiser, Patchwork, heights_at
 from unica.process import Detail, Process
 from unica.pyramid import Size, canvas_sizes
 from unica.schedule import Blend
@@ -124,9 +124,12 @@ class TrainedModel(ModelHubMixin, Model, library_name="unica", tags=["unica", "s
         levels = self.process.levels(canvas_sizes(size, whole)[: len(sizes)], wrap)
         if self.patchwork is None:
             return Run(levels)
-        layout = replace(levels[0], part=_NETWORK)
         coarsest, *finer = self.patchwork.levels(size, wrap, _PATCHES)
-        start = None if layout.start == self.process.chain else self.patchwork.source(layout.size)
+        layout = replace(levels[0], part=_NETWORK)
+        if layout.start == self.process.chain:
+            layout, start = replace(layout, heights=heights_at(coarsest.heights, layout.size[0])), None
+        else:
+            start = self.patchwork.source(layout.size)
         return Run([layout, late(coarsest, self.process.taken_over), *finer], start)
 
     def denoiser(self, seeds: Sequence[int]) -> Denoiser:
@@ -312,7 +315,8 @@ class NetworkDenoiser:
 
         if network.ordered:  # windows see a part of the rows, so each row is told where it lies
             strength = 0.0 if "y" in level.wrap else model.process.order
-            told = order_channels(torch.full((len(x), 1, 1, 1), strength), (x.shape[-2], x.shape[-1]))
+            heights = torch.linspace(0, 1, x.shape[-2]) if level.heights is None else level.heights.clamp(0, 1)
+            told = order_channels(torch.full((len(x), 1, 1, 1), strength), heights, x.shape[-1])
             x = torch.cat([x, told.to(x)], 1)
         margin = network.receptive_field // 2
         estimate = windowed(eps, x, margin, level.wrap, grid=network.grid, feather=margin // 2 if network.norm else 0)

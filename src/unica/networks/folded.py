@@ -81,18 +81,16 @@ class Folded(nn.Module):
 
 def order_channels(
     strength: Float[Tensor, "b 1 1 1"],
-    size: tuple[int, int],
+    heights: Float[Tensor, " h"],
+    width: int,
     error: Float[Tensor, "b 1 1 1"] | float = 0.0,
-    span: tuple[float, float] = (0.0, 1.0),
 ) -> Float[Tensor, "b 2 h w"]:
     """What a network is told of order: the relative row, from -1 at the top to 1, and how far it can be trusted.
 
-    A strength of 0 tells nothing. In training the row has an error that is as large as the strength is small, so that
-    the network learns what each strength means. `span` is the part of the picture's rows that is seen.
+    `heights` go from 0 at the top to 1. A strength of 0 tells nothing. In training the row has an error that is as
+    large as the strength is small, so that the network learns what each strength means.
     """
-    height, width = size
-    first, last = (2 * share - 1 for share in span)
-    row = strength * (torch.linspace(first, last, height, device=strength.device).view(1, 1, -1, 1) + error)
+    row = strength * (2 * heights.to(strength.device).view(1, 1, -1, 1) - 1 + error)
     return torch.cat([row, strength.expand_as(row)], 1).expand(-1, -1, -1, width)
 
 

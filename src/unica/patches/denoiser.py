@@ -14,7 +14,7 @@ from unica.image import resize
 from unica.patches.exact import posterior
 from unica.patches.healing import heal
 from unica.patches.match import match
-from unica.patches.order import row_prior
+from unica.patches.order import even_heights, row_prior
 from unica.patches.search import average, refine, upscale
 from unica.patches.settings import PatchSettings
 from unica.pyramid import Scale
@@ -115,12 +115,12 @@ class PatchDenoiser:
         return self._copy(found.x0, scale.pixels, level, memory) if _is_last(t, level) else found.x0
 
     def _order(self, x: Float[Tensor, "c h w"], t: float, patch: int, level: Level) -> Float[Tensor, "h hs"] | None:
-        """The log prior of source rows, where the rows of the canvas are a picture's from top to bottom."""
-        height, cost = self.scales[level.index].size[0], self.settings.firmness * self.settings.order**2
-        extended = level.kept is not None and x.shape[1] != height  # above or below, so that rows do not correspond
-        if cost == 0 or "y" in level.wrap or extended:
+        """The log prior of source rows. A torus has no top."""
+        cost = self.settings.firmness * self.settings.order**2
+        if cost == 0 or "y" in level.wrap:
             return None
-        return row_prior(x.shape[1], height, cost, t, patch, x.device)
+        heights = even_heights(x.shape[1]) if level.heights is None else level.heights
+        return row_prior(heights.to(x.device), self.scales[level.index].size[0], cost, t, patch)
 
     def _fast(self, x: Float[Tensor, "c h w"], t: float, level: Level, memory: _Memory) -> Float[Tensor, "c h w"]:
         """A step that searches near the origins found so far."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -9,26 +10,69 @@ from torch import Tensor
 
 from unica.pyramid import Scale
 
+_MOST = 20.0  # times that a row counts as stretched, at most
+_PATCH = 7  # side of the patches that are compared to know a source
+_UNEVEN = 0.5  # how much the variance within a row counts, beside the squared distance to other rows
 _LOWEST_LOG = -30.0  # log prior below which a source row is not even compared
 
 
+def even_heights(height: int, device: torch.device | None = None) -> Float[Tensor, " h"]:
+    """How far down the source the rows of a canvas lie that shows all of it: from 0 to 1."""
+    return (torch.arange(height, device=device) + 0.5) / height
+
+
+def heights_at(heights: Float[Tensor, " h"] | None, rows: int) -> Float[Tensor, " k"] | None:
+    """The heights of a canvas that has so many rows instead."""
+    return None if heights is None else F.interpolate(heights[None, None], rows, mode="linear")[0, 0]
+
+
+def stretched_heights(source: Scale, height: int) -> Float[Tensor, " h"] | None:
+    """How far down the source the rows of a canvas lie that is higher: it grows most where the source can be stretched.
+
+    So a sky gets higher, and what stands under it stays whole. None is evenly.
+    """
+    rows = source.size[0]
+    if height <= rows:
+        return None
+    lengths = 1 + (height - rows) * _stretchable(source)
+    ends = F.pad(lengths.cumsum(0), (1, 0)).cpu().numpy()
+    at = np.interp((np.arange(height) + 0.5) * (ends[-1] / height), ends, np.arange(rows + 1))
+    return torch.from_numpy(at / rows).float()
+
+
+def _stretchable(source: Scale) -> Float[Tensor, " hs"]:
+    """How well each row stretches: the better, the more its patches are like some in other rows, and like each other.
+
+    The second keeps towers from growing, which look the same from top to bottom. The sum over all rows is 1.
+    """
+    rows, columns = source.size
+    patches = _patches_of(source.pixels)
+    row = torch.arange(rows, device=patches.device).repeat_interleave(columns)
+    near = (row[:, None] - row).abs() <= _PATCH // 2
+    unlike = torch.cdist(patches, patches).masked_fill_(near, torch.inf).amin(1).square() / patches.shape[1]
+    uneven = source.pixels.var(2, correction=0).mean(0)
+    share = (unlike.view(rows, columns).mean(1) + _UNEVEN * uneven + 1e-3) ** -2
+    return share / share.sum()
+
+
 def row_prior(
-    height: int, source_height: int, cost: float, sigma: float, patch: int, device: torch.device | None = None
+    heights: Float[Tensor, " h"], source_height: int, cost: float, sigma: float, patch: int
 ) -> Float[Tensor, "h hs"]:
     """The log prior of source rows for each row of a canvas: -cost * patch^2 * d^2 / (2 sigma^2).
 
-    d is the difference between the rows' relative heights, from 0 to 1. So `cost` is, like those of `Edges`, a squared
-    difference for each pixel of a patch. A canvas that is n times as high as the source needs n times the cost to keep
-    the same order.
+    d is the difference between the rows' relative heights. So `cost` is, like those of `Edges`, a squared difference
+    for each pixel of a patch. Where a canvas is stretched n times, it needs n times the cost to keep the same order.
+    Rows beyond the source are like its first or its last row.
     """
-    cost *= max(height / source_height, 1.0)
-    of_canvas, of_source = ((torch.arange(n, device=device) + 0.5) / n for n in (height, source_height))
-    log_prior = (of_canvas[:, None] - of_source).square() * (-0.5 * cost * (patch / sigma) ** 2)
+    costs = cost / (source_height * torch.gradient(heights)[0].abs()).clamp(1 / _MOST, 1)
+    of_source = even_heights(source_height, heights.device)
+    distance = heights.clamp(0, 1)[:, None] - of_source
+    log_prior = distance.square() * (-0.5 * (patch / sigma) ** 2 * costs[:, None])
     # The nearest row always stays, even where rows of the source are few.
     return log_prior.masked_fill(log_prior < log_prior.amax(1, keepdim=True) + _LOWEST_LOG, -torch.inf)
 
 
-def measure_order(source: Scale, patch: int = 7) -> float:
+def measure_order(source: Scale) -> float:
     """How well the look of a patch tells its row in the source: 0 is not at all, 1 is exactly.
 
     Patches find the most similar one in other columns. The mean distance of their rows is compared with that of random
@@ -37,11 +81,15 @@ def measure_order(source: Scale, patch: int = 7) -> float:
     visible = source.visible.flatten()
     grids = torch.meshgrid(*(torch.arange(n, device=visible.device) for n in source.size), indexing="ij")
     rows, columns = (grid.flatten()[visible].float() for grid in grids)
-    padded = F.pad(source.pixels[None], [patch // 2] * 4, mode="replicate")
-    patches = F.unfold(padded, patch)[0].T[visible]
+    patches = _patches_of(source.pixels)[visible]
     some = torch.arange(0, len(patches), 5, device=patches.device)  # a fifth of them tells as much
-    near = (columns[some, None] - columns).abs() < patch
+    near = (columns[some, None] - columns).abs() < _PATCH
     found = torch.cdist(patches[some], patches).masked_fill_(near, torch.inf).argmin(1)
     distance = (rows[some] - rows[found]).abs()[~near.all(1)].mean()
     by_chance = (rows[:, None] - rows).abs().mean()
     return float((1 - distance / by_chance).nan_to_num(0.0).clamp(0, 1))
+
+
+def _patches_of(pixels: Float[Tensor, "c h w"]) -> Float[Tensor, "n p"]:
+    padded = F.pad(pixels[None], [_PATCH // 2] * 4, mode="replicate")
+    return F.unfold(padded, _PATCH)[0].T

@@ -15,6 +15,7 @@ from unica.engines.base import Model
 from unica.guides import kept_at
 from unica.image import Picture
 from unica.masks import Mask, feathered
+from unica.patches import even_heights, heights_at
 from unica.pyramid import Size, pyramid
 
 
@@ -29,6 +30,7 @@ class Canvas:
     alpha: Float[Tensor, "1 h w"] | None
     new: Float[Tensor, "1 h w"]
     origins: Int[Tensor, "h w 2"]  # row and column in the source; -1 where only a search would tell
+    heights: Float[Tensor, " h"] | None = None  # of a canvas that goes on above or below the source, as in `Level`
 
     @classmethod
     def of_source(cls, picture: Picture, new: Mask | None = None, feather: int = 0) -> Canvas:
@@ -98,7 +100,10 @@ class Canvas:
         if self.alpha is not None and model.channels == len(self.pixels):
             new = new | (self.alpha == 0)  # the colour of what cannot be seen tells nothing
         picture, share = self.tensor(model.channels).to(model.device), new[None].float().to(model.device)
-        return [replace(level, kept=kept_at(picture, share, level.size)) for level in levels]
+        return [
+            replace(level, kept=kept_at(picture, share, level.size), heights=heights_at(self.heights, level.size[0]))
+            for level in levels
+        ]
 
     def with_drawn(self, drawn: Float[Tensor, "c h w"]) -> Float[Tensor, "c h w"]:
         """The pixels, with what was drawn where they are new."""
@@ -122,7 +127,14 @@ class Canvas:
             None if self.alpha is None else F.pad(self.alpha, margins),
             feathered(new, feather),
             F.pad(self.origins, (0, 0, *margins), value=-1),
+            self._heights_beyond(up, down) if up or down else self.heights,
         )
+
+    def _heights_beyond(self, up: int, down: int) -> Float[Tensor, " h"]:
+        """`heights` with so many rows more."""
+        heights = even_heights(self.size[0]) if self.heights is None else self.heights
+        step = heights[1] - heights[0]
+        return heights[0] + step * torch.arange(-up, self.size[0] + down)
 
     def part(self, rows: slice, columns: slice) -> Canvas:
         return Canvas(
@@ -130,6 +142,7 @@ class Canvas:
             None if self.alpha is None else self.alpha[:, rows, columns],
             self.new[:, rows, columns],
             self.origins[rows, columns],
+            None if self.heights is None else self.heights[rows],
         )
 
     def with_part(self, part: Canvas, rows: slice, columns: slice) -> Canvas:
@@ -142,7 +155,8 @@ class Canvas:
 
         alpha = None if self.alpha is None or part.alpha is None else pasted(self.alpha, part.alpha)
         origins = pasted(self.origins.movedim(-1, 0), part.origins.movedim(-1, 0)).movedim(0, -1)
-        return Canvas(pasted(self.pixels, part.pixels), alpha, pasted(self.new, part.new), origins)
+        new = pasted(self.new, part.new)
+        return replace(self, pixels=pasted(self.pixels, part.pixels), alpha=alpha, new=new, origins=origins)
 
 
 def _blended(drawn: Float[Tensor, "n h w"], kept: Float[Tensor, "n h w"], new: Tensor) -> Float[Tensor, "n h w"]:

@@ -88,7 +88,6 @@ def _round(
     model: Model, whole: "Canvas", margins: tuple[int, int, int, int], feather: int, seed: int
 ) -> "Iterator[Frame]":
     """Draw around the part of the picture that matters, then put the rest back."""
-    from unica.tasks.canvas import Canvas
     from unica.tasks.run import draw
 
     left, right, up, down = margins
@@ -102,7 +101,7 @@ def _round(
             new = part.new.movedim(0, -1) >= 0.5
             origins = frame.origins if model.knows_origins else None
             origins = part.origins.masked_fill(new, -1) if origins is None else origins
-            drawn = Canvas(frame.pixels, frame.alpha, part.new, origins)
+            drawn = replace(part, pixels=frame.pixels, alpha=frame.alpha, origins=origins)
             frame = frame.finished(whole.with_part(drawn, rows, columns).all_kept())
         yield frame
 

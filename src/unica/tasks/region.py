@@ -1,6 +1,7 @@
 """Chosen parts of the source at chosen places; the rest is generated around them (SinDDM, Sec. 3.3)."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from unica.declare import Number, Param, Placements
@@ -10,12 +11,15 @@ from unica.regions import Box, corners
 from unica.tasks.declare import NEW, CanvasSize, Count, Seed, task
 
 if TYPE_CHECKING:
+    import torch
+
     from unica.diffusion import Level
     from unica.guides import Placed
     from unica.tasks.run import Frame
 
 _PLACED = 0.6  # of the steps of a run that has one level
 Placement = tuple[Box, Box]  # of the source, and of the canvas; left, top, width, height
+_Boxes = tuple[Box, tuple[float, float, float, float]]  # left, top, right, bottom; then left, top, width, height
 
 
 @task(NEW, needs_source=True)
@@ -37,18 +41,51 @@ def region(
     level, the last part of its steps is.
     """
     from unica.guides import Places
+    from unica.patches import heights_at
     from unica.tasks.run import canvas_size, draw
 
     if not put:
         raise UnicaError("put says what goes where, as 10,20,64,48@100,20; give one at least")
     height, width = canvas_size(model, size)
     run = model.run((height, width))
-    at = _placed(model, put, (width, height), run)
-    return draw(model, run, count, seed, guides=lambda seeds: [Places(at, eta)])
+    boxes = [_boxes(model, box, place, (width, height)) for box, place in put]
+    at, heights = _placed(model, boxes, (width, height), run), _heights(model, boxes, height)
+    levels = [replace(level, heights=heights_at(heights, level.size[0])) for level in run.levels]
+    return draw(model, run._replace(levels=levels), count, seed, guides=lambda seeds: [Places(at, eta)])
+
+
+def _boxes(model: Model, box: Box, place: Box, size: tuple[int, int]) -> _Boxes:
+    """A placement, in pixels of the picture as it is now."""
+    picture = model.picture
+    scale = [now / full for now, full in zip(picture.size, picture.original_size)]
+    x, y, w, h = (value * scale[i % 2] for i, value in enumerate(place))
+    if w < 1 or h < 1 or x < 0 or y < 0 or x + w > size[0] + 0.5 or y + h > size[1] + 0.5:
+        raise UnicaError(
+            f"put {','.join(map(str, place))} does not lie within the canvas, which has {size[0]}x{size[1]} pixels"
+        )
+    return corners(box, picture, "put"), (x, y, w, h)
+
+
+def _heights(model: Model, boxes: "Sequence[_Boxes]", height: int) -> "torch.Tensor":
+    """How far down the source each row lies (`Level.heights`): a part's rows lie there as they do in the source.
+
+    So a horizon in it goes on to its left and right.
+    """
+    import numpy as np
+    import torch
+
+    known: dict[int, list[float]] = {}
+    for (_, top, _, bottom), (_, y, _, h) in boxes:
+        for row in range(round(y), min(round(y + h), height)):
+            known.setdefault(row, []).append(top + (row + 0.5 - y) / h * (bottom - top))
+    length = model.picture.size[1]
+    rows = [-0.5, *sorted(known), height - 0.5]
+    lie = [0.0, *(sum(known[row]) / len(known[row]) for row in sorted(known)), float(length)]
+    return torch.from_numpy(np.interp(np.arange(height), rows, lie) / length).float()
 
 
 def _placed(
-    model: Model, put: Sequence[Placement], size: tuple[int, int], run: Run
+    model: Model, boxes: "Sequence[_Boxes]", size: tuple[int, int], run: Run
 ) -> "Callable[[Level, float], Sequence[Placed]]":
     """What is wanted at which place, for each level and time of a run."""
     from math import inf
@@ -57,16 +94,9 @@ def _placed(
     from unica.image import resize
     from unica.tasks.canvas import Canvas
 
-    source, picture = Canvas.of_source(model.picture).tensor(model.channels), model.picture
+    source = Canvas.of_source(model.picture).tensor(model.channels)
     parts = []
-    for box, place in put:
-        left, top, right, bottom = corners(box, picture, "put")
-        scale = [now / full for now, full in zip(picture.size, picture.original_size)]
-        x, y, w, h = (value * scale[i % 2] for i, value in enumerate(place))
-        if w < 1 or h < 1 or x < 0 or y < 0 or x + w > size[0] + 0.5 or y + h > size[1] + 0.5:
-            raise UnicaError(
-                f"put {','.join(map(str, place))} does not lie within the canvas, which has {size[0]}x{size[1]} pixels"
-            )
+    for (left, top, right, bottom), (x, y, w, h) in boxes:
         content = source[..., top:bottom, left:right].to(model.device)
         parts.append((content, x / size[0], y / size[1], w / size[0], h / size[1]))
 

@@ -62,6 +62,7 @@ def entered(levels: Sequence[Level], strength: float) -> list[Level]:
         for level, finer in zip(levels, levels[1:])
     ]
     index = next((i for i, (share, low) in enumerate(zip(shares, least)) if share > low), len(levels) - 1)
+    levels = [replace(level, heights=None) for level in levels]  # the picture that enters says where things are
     first = levels[index]
     start = first.schedule.when(shares[index])
     start = start if index else min(start, first.start)

@@ -187,7 +187,8 @@ class Trainer:
             return None
         strength = torch.rand(len(x0), 1, 1, 1, generator=self.random)
         error = 2 * (1 - strength) * torch.randn(len(x0), 1, 1, 1, generator=self.random)
-        return order_channels(strength, (x0.shape[-2], x0.shape[-1]), error, span).to(x0)
+        height, width = x0.shape[-2:]
+        return order_channels(strength, torch.linspace(*span, height), width, error).to(x0)
 
     def _resized(self, level: int) -> Pair:
         """A level whose sides are changed by random factors. A network that sees one size only learns it by heart."""

@@ -131,9 +131,9 @@ class Level:
     `index` selects the scale that the denoiser works at, and `size` is the canvas; pairing them differently changes the
     size of objects. `times` falls from the start step to 0, and `schedule` says how much noise a time means. `entry` is
     the time whose noise the coarser result gets, where that is not the start step. `kept` is what is already known of
-    the canvas. `heights` says how far down the source each row of the canvas would lie: 0 at its top, 1 at its bottom,
-    below 0 and above 1 beyond it; by default the rows go evenly from top to bottom. Where a model has several
-    denoisers, `part` names the one that draws the level.
+    the canvas. `heights` says how far down the source the rows of the canvas lie: 0 at its top, 1 at its bottom, below
+    0 and above 1 beyond it. They are given at even distances, as many as one likes; by default the rows go evenly from
+    top to bottom. Where a model has several denoisers, `part` names the one that draws the level.
     """
 
     index: int
@@ -145,7 +145,7 @@ class Level:
     wrap: Axes = ""  # axes along which the canvas is a torus
     entry: float | None = None
     kept: Kept | None = field(default=None, repr=False, compare=False)
-    heights: Float[Tensor, " h"] | None = field(default=None, repr=False, compare=False)
+    heights: Float[Tensor, " n"] | None = field(default=None, repr=False, compare=False)
     part: str = ""
 
     @property

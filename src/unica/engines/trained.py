@@ -31,7 +31,7 @@ from unica.errors import UnicaError, as_path, reason, whole
 from unica.image import Picture
 from unica.masks import Mask
 from unica.networks import build, order_channels, weights_of
-from unica.patches import PatchDenoiser, Patchwork, heights_at
+from unica.patches import PatchDenoiser, Patchwork, heights_of, row_means
 from unica.process import Detail, Process
 from unica.pyramid import Size, canvas_sizes
 from unica.schedule import Blend
@@ -42,6 +42,7 @@ from unica.training.config import TrainingConfig
 _NETWORK, _PATCHES = "network", "patches"  # parts of a run
 _NETWORK_WORK = 2.0  # as long as a step of patches that are only refined
 _WILDEST = 1e6  # the largest estimate of noise, which is about 1
+_ROWS_UNTIL = 0.7  # of a chain: the time until which rows whose heights are given are told by their mean colour
 _BATCH = {"cpu": 1, "cuda": 16, "mps": 4}  # pictures drawn together
 
 
@@ -127,7 +128,7 @@ class TrainedModel(ModelHubMixin, Model, library_name="unica", tags=["unica", "s
         coarsest, *finer = self.patchwork.levels(size, wrap, _PATCHES)
         layout = replace(levels[0], part=_NETWORK)
         if layout.start == self.process.chain:
-            layout, start = replace(layout, heights=heights_at(coarsest.heights, layout.size[0])), None
+            layout, start = replace(layout, heights=coarsest.heights), None
         else:
             start = self.patchwork.source(layout.size)
         return Run([layout, late(coarsest, self.process.taken_over), *finer], start)
@@ -297,7 +298,17 @@ class NetworkDenoiser:
 
     def __call__(self, x_t: Float[Tensor, "b c h w"], t: float, level: Level, blend: Blend) -> Prediction:
         mean = mean_of(x_t, self._eps(x_t, t, level), t, level.schedule)
+        if level.heights is not None and t > _ROWS_UNTIL * self.model.process.chain:
+            mean = self._with_rows(mean, level)
         return Prediction(blend.unmix(mean, t), eps_of(x_t, mean.clamp(-1, 1), t, level.schedule))
+
+    def _with_rows(self, mean: Float[Tensor, "b c h w"], level: Level) -> Float[Tensor, "b c h w"]:
+        """While noise hides everything, what is best known of a pixel is the mean of the source's row at its height."""
+        model = self.model
+        if not model.process.network.ordered or model.patchwork is None or "y" in level.wrap:
+            return mean
+        rows = row_means(model.patchwork.scales[0], heights_of(level))
+        return mean.lerp(rows.to(mean)[..., None].expand_as(mean), model.process.order)
 
     def _eps(self, x: Float[Tensor, "b c h w"], t: float, level: Level) -> Float[Tensor, "b c h w"]:
         """The network's estimate, on a canvas of any size."""
@@ -315,7 +326,7 @@ class NetworkDenoiser:
 
         if network.ordered:  # windows see a part of the rows, so each row is told where it lies
             strength = 0.0 if "y" in level.wrap else model.process.order
-            heights = torch.linspace(0, 1, x.shape[-2]) if level.heights is None else level.heights.clamp(0, 1)
+            heights = torch.linspace(0, 1, x.shape[-2]) if level.heights is None else heights_of(level).clamp(0, 1)
             told = order_channels(torch.full((len(x), 1, 1, 1), strength), heights, x.shape[-1])
             x = torch.cat([x, told.to(x)], 1)
         margin = network.receptive_field // 2

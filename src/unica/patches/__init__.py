@@ -4,7 +4,7 @@ from unica.patches.denoiser import PatchDenoiser
 from unica.patches.exact import Edges, Posterior, posterior
 from unica.patches.healing import continued
 from unica.patches.match import match, nearest_origins
-from unica.patches.order import even_heights, heights_at, measure_order, row_prior, stretched_heights
+from unica.patches.order import even_heights, heights_of, measure_order, row_means, row_prior, stretched_heights
 from unica.patches.patchwork import Patchwork
 from unica.patches.settings import PatchSettings
 
@@ -16,11 +16,12 @@ __all__ = [
     "Posterior",
     "continued",
     "even_heights",
-    "heights_at",
+    "heights_of",
     "match",
     "measure_order",
     "nearest_origins",
     "posterior",
+    "row_means",
     "row_prior",
     "stretched_heights",
 ]

@@ -14,7 +14,7 @@ from unica.image import resize
 from unica.patches.exact import posterior
 from unica.patches.healing import heal
 from unica.patches.match import match
-from unica.patches.order import even_heights, row_prior
+from unica.patches.order import heights_of, row_prior
 from unica.patches.search import average, refine, upscale
 from unica.patches.settings import PatchSettings
 from unica.pyramid import Scale
@@ -104,7 +104,7 @@ class PatchDenoiser:
         settings, scale = self.settings, self.scales[level.index]
         patch = settings.width(level, t)
         balance = settings.balance if level.index == 0 and settings.is_exact(level, t) else 0
-        order = self._order(x, t, patch, level) if memory.free else None
+        order = self._order(x, t, patch, level) if memory.free or level.heights is not None else None
         edges = settings.edges if order is None else settings.ordered_edges
         found = posterior(
             x, scale, t, patch, edges,
@@ -119,8 +119,7 @@ class PatchDenoiser:
         cost = self.settings.firmness * self.settings.order**2
         if cost == 0 or "y" in level.wrap:
             return None
-        heights = even_heights(x.shape[1]) if level.heights is None else level.heights
-        return row_prior(heights.to(x.device), self.scales[level.index].size[0], cost, t, patch)
+        return row_prior(heights_of(level).to(x.device), self.scales[level.index].size[0], cost, t, patch)
 
     def _fast(self, x: Float[Tensor, "c h w"], t: float, level: Level, memory: _Memory) -> Float[Tensor, "c h w"]:
         """A step that searches near the origins found so far."""

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from unica.diffusion import Level
 from unica.pyramid import Scale
 
 _MOST = 20.0  # times that a row counts as stretched, at most
@@ -21,9 +22,16 @@ def even_heights(height: int, device: torch.device | None = None) -> Float[Tenso
     return (torch.arange(height, device=device) + 0.5) / height
 
 
-def heights_at(heights: Float[Tensor, " h"] | None, rows: int) -> Float[Tensor, " k"] | None:
-    """The heights of a canvas that has so many rows instead."""
-    return None if heights is None else F.interpolate(heights[None, None], rows, mode="linear")[0, 0]
+def heights_of(level: Level) -> Float[Tensor, " h"]:
+    """How far down the source each row of a level's canvas lies."""
+    rows = level.size[0]
+    if level.heights is None:
+        return even_heights(rows)
+    return (
+        level.heights
+        if len(level.heights) == rows
+        else F.interpolate(level.heights[None, None], rows, mode="linear")[0, 0]
+    )
 
 
 def stretched_heights(source: Scale, height: int) -> Float[Tensor, " h"] | None:
@@ -53,6 +61,14 @@ def _stretchable(source: Scale) -> Float[Tensor, " hs"]:
     uneven = source.pixels.var(2, correction=0).mean(0)
     share = (unlike.view(rows, columns).mean(1) + _UNEVEN * uneven + 1e-3) ** -2
     return share / share.sum()
+
+
+def row_means(source: Scale, heights: Float[Tensor, " h"]) -> Float[Tensor, "c h"]:
+    """The mean colour of the source's row at each height."""
+    weight = source.visible.float()
+    means = (source.pixels * weight).sum(2) / weight.sum(1).clamp_min(1e-6)
+    at = (heights.clamp(0, 1).to(means) * source.size[0] - 0.5).clamp(0, source.size[0] - 1)
+    return means[:, at.floor().long()].lerp(means[:, at.ceil().long()], at.frac())
 
 
 def row_prior(

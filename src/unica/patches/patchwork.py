@@ -15,7 +15,7 @@ from unica.image import Picture, resize
 from unica.masks import Mask, filled
 from unica.patches.denoiser import PatchDenoiser
 from unica.patches.match import match
-from unica.patches.order import heights_at, stretched_heights
+from unica.patches.order import stretched_heights
 from unica.patches.settings import PatchSettings
 from unica.pyramid import Scale, Size, canvas_sizes, level_sizes, pyramid
 from unica.torus import Axes
@@ -53,10 +53,7 @@ class Patchwork:
         """The levels that draw on a canvas."""
         sizes = canvas_sizes(size, [scale.size for scale in self.scales])
         heights = stretched_heights(self.scales[0], sizes[0][0])
-        return [
-            replace(level, wrap=wrap, part=part, heights=heights_at(heights, level.size[0]))
-            for level in self.settings.levels(sizes)
-        ]
+        return [replace(level, wrap=wrap, part=part, heights=heights) for level in self.settings.levels(sizes)]
 
     def source(self, size: Size) -> Float[Tensor, "1 c h w"]:
         """The picture at the coarsest level of a canvas, for runs that start from it."""

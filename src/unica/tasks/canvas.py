@@ -15,7 +15,7 @@ from unica.engines.base import Model
 from unica.guides import kept_at
 from unica.image import Picture
 from unica.masks import Mask, feathered
-from unica.patches import even_heights, heights_at
+from unica.patches import even_heights
 from unica.pyramid import Size, pyramid
 
 
@@ -100,10 +100,7 @@ class Canvas:
         if self.alpha is not None and model.channels == len(self.pixels):
             new = new | (self.alpha == 0)  # the colour of what cannot be seen tells nothing
         picture, share = self.tensor(model.channels).to(model.device), new[None].float().to(model.device)
-        return [
-            replace(level, kept=kept_at(picture, share, level.size), heights=heights_at(self.heights, level.size[0]))
-            for level in levels
-        ]
+        return [replace(level, kept=kept_at(picture, share, level.size), heights=self.heights) for level in levels]
 
     def with_drawn(self, drawn: Float[Tensor, "c h w"]) -> Float[Tensor, "c h w"]:
         """The pixels, with what was drawn where they are new."""

@@ -41,7 +41,6 @@ def region(
     level, the last part of its steps is.
     """
     from unica.guides import Places
-    from unica.patches import heights_at
     from unica.tasks.run import canvas_size, draw
 
     if not put:
@@ -50,7 +49,7 @@ def region(
     run = model.run((height, width))
     boxes = [_boxes(model, box, place, (width, height)) for box, place in put]
     at, heights = _placed(model, boxes, (width, height), run), _heights(model, boxes, height)
-    levels = [replace(level, heights=heights_at(heights, level.size[0])) for level in run.levels]
+    levels = [replace(level, heights=heights) for level in run.levels]
     return draw(model, run._replace(levels=levels), count, seed, guides=lambda seeds: [Places(at, eta)])
 
 

@@ -51,7 +51,7 @@ class HybridProcess(Process):
 
     @property
     def patch_settings(self) -> PatchSettings:
-        settings = replace(super().patch_settings, patch=self.patch)
+        settings = replace(super().patch_settings, patch=self.patch, order=self.order)
         wild = max(2 * self.diversity - 1, 0.0)
         narrowest = round(settings.narrowest + (_WILDEST - settings.narrowest) * wild) | 1
         return replace(settings, narrowest=narrowest)

@@ -656,6 +656,18 @@ def test_upscaled_picture_is_the_source_when_made_smaller_again(any_model: Model
     assert (small - any_model.picture.pixels).square().mean().sqrt() < 0.02
 
 
+def test_upscaling_more_than_twice_takes_two_steps(tiny_model: Model) -> None:
+    frames = list(unica.stream(unica.upscale, tiny_model, 3.0))
+    height, width = tiny_model.picture.pixels.shape[1:]
+    sizes = [frame.state.x0.shape[-2:] for frame in frames]
+    assert (2 * height, 2 * width) in sizes and sizes[-1] == (3 * height, 3 * width)
+    assert [frame.last for frame in frames].index(True) == len(frames) - 1
+    done = [frame.done for frame in frames]
+    assert done == sorted(done) and done[-1] == 1
+    small = resize(frames[-1].pixels[None], (height, width))[0]
+    assert (small - tiny_model.picture.pixels).square().mean().sqrt() < 0.02
+
+
 def test_content_too_small_for_the_coarsest_level_is_refused() -> None:
     model = unica.open(to_pil(scenery(300, 400)))
     with pytest.raises(UnicaError, match="40x40 is too small"):

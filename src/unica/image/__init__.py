@@ -5,6 +5,7 @@ No other part of unica touches Pillow.
 
 from unica.image.colour import match_histogram
 from unica.image.convert import to_pil
+from unica.image.noise import noise_level, without_noise
 from unica.image.picture import LARGEST, Picture
 from unica.image.reading import SUFFIXES, load, read_header, read_text
 from unica.image.resizing import Resampling, resize, shrink
@@ -35,6 +36,7 @@ __all__ = [
     "data_uri",
     "load",
     "match_histogram",
+    "noise_level",
     "picture_bytes",
     "png16_bytes",
     "png_bytes",
@@ -45,4 +47,5 @@ __all__ = [
     "save_png",
     "shrink",
     "to_pil",
+    "without_noise",
 ]

@@ -60,12 +60,6 @@ class Canvas:
         canvas = cls.finished(pixels, alpha)
         return canvas.all_new() if new is None else replace(canvas, new=feathered(new, feather))
 
-    @classmethod
-    def of_resized(cls, picture: Picture, size: Size) -> Canvas:
-        """A picture at another size, all of which is drawn."""
-        (scale,) = pyramid(picture.pixels, picture.alpha, [size])
-        return cls.finished(scale.pixels, scale.alpha).all_new()
-
     @property
     def size(self) -> Size:
         return self.pixels.shape[-2], self.pixels.shape[-1]
@@ -85,6 +79,11 @@ class Canvas:
 
     def all_kept(self) -> Canvas:
         return replace(self, new=torch.zeros_like(self.new))
+
+    def resized(self, size: Size) -> Canvas:
+        """The picture at another size, all of which is drawn."""
+        (scale,) = pyramid(self.pixels, self.alpha, [size])
+        return Canvas.finished(scale.pixels, scale.alpha).all_new()
 
     def tensor(self, channels: int) -> Float[Tensor, "1 n h w"]:
         """The picture as a model with this many channels draws it: transparency may be one of them."""

@@ -5,11 +5,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from unica.declare import Number, Param
-from unica.engines.base import Model
+from unica.engines.base import Model, Run
 from unica.tasks.declare import NEW, CanvasSize, Count, Seed, task
-from unica.tasks.upscale import growing
 
 if TYPE_CHECKING:
+    from unica.pyramid import Size
     from unica.tasks.run import Frame
 
 
@@ -23,26 +23,42 @@ def objects(
 ) -> "Iterator[Frame]":
     """Draw new pictures in which things are smaller or larger.
 
-    Each level works on the canvas of a coarser or a finer one. A model of one level draws on another canvas, and the
-    result is resized.
+    Smaller: each level works on the canvas of a coarser one. A model of one level draws on a larger canvas, and the
+    result is made smaller. Larger: a smaller picture is drawn and enlarged as by `upscale`.
     """
-    from unica.pyramid import pyramid
-    from unica.tasks.canvas import Canvas
     from unica.tasks.run import canvas_size, draw
 
     wanted = canvas_size(model, size)
     height, width = (max(round(side / size_factor), 16) for side in wanted)
     run = model.run(canvas_size(model, (width, height)))
-    if size_factor >= 1:
-        larger = [*run.levels, *growing(run.levels, wanted)]
-        return draw(model, run._replace(levels=larger), count, seed)
+    if size_factor > 1:
+        return _larger(model, run, wanted, count, seed)
     fitting = [level for level in run.levels if level.size[0] <= wanted[0] * 1.1]
     if fitting:
         smaller = [*fitting[:-1], replace(fitting[-1], size=wanted)]
         return draw(model, run._replace(levels=smaller), count, seed)
+    return (_resized(frame, wanted) if frame.last else frame for frame in draw(model, run, count, seed))
 
-    def resized(frame: "Frame") -> "Frame":
-        (scale,) = pyramid(frame.pixels, frame.alpha, [wanted])
-        return frame.finished(Canvas.finished(scale.pixels, scale.alpha))
 
-    return (resized(frame) if frame.last else frame for frame in draw(model, run, count, seed))
+def _larger(model: Model, run: Run, wanted: "Size", count: int, seed: int) -> "Iterator[Frame]":
+    """A small picture that is drawn, then enlarged."""
+    from unica.tasks.canvas import Canvas
+    from unica.tasks.run import draw
+    from unica.tasks.upscale import enlarged
+
+    for frame in draw(model, run, count, seed):
+        own, small = frame.fraction, frame.index + frame.fraction / 2
+        if not frame.last:
+            yield replace(frame, fraction=own / 2, done=small / count)
+            continue
+        given = Canvas.finished(frame.pixels, frame.alpha)
+        for later in enlarged(model, given, run.levels, wanted, 1.0, frame.seed, exact=False):
+            fraction = (1 + later.fraction) / 2
+            yield replace(later, index=frame.index, fraction=fraction, done=(frame.index + fraction) / count)
+
+
+def _resized(frame: "Frame", size: "Size") -> "Frame":
+    from unica.tasks.canvas import Canvas
+
+    small = Canvas.finished(frame.pixels, frame.alpha).resized(size)
+    return frame.finished(small.all_kept())

@@ -84,7 +84,7 @@ def retarget(
     width, height = model.picture.size
     full = None if size is None else (size[0] or width, size[1] or height)
     wanted = canvas_size(model, full, stretch)
-    canvas = Canvas.of_resized(model.picture, wanted)
+    canvas = Canvas.of_source(model.picture).resized(wanted)
     if keep is not None:
         model = model.hiding(keep.on(model.picture))
         for thing in keep.parts():

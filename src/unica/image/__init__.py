@@ -3,7 +3,7 @@
 No other part of unica touches Pillow.
 """
 
-from unica.image.colour import match_histogram
+from unica.image.colour import match_colours
 from unica.image.convert import to_pil
 from unica.image.picture import LARGEST, Picture
 from unica.image.reading import SUFFIXES, load, read_header, read_text
@@ -34,7 +34,7 @@ __all__ = [
     "contact_sheet",
     "data_uri",
     "load",
-    "match_histogram",
+    "match_colours",
     "picture_bytes",
     "png16_bytes",
     "png_bytes",

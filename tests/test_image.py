@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import scenery
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 import unica.image.colour
 from unica.errors import UnicaError
-from unica.image import contact_sheet, load, read_text, resize, save_png, to_pil
+from unica.image import contact_sheet, load, match_colours, read_text, resize, save_png, to_pil
 from unica.image.png import KIND_OF, Header, png
 
 
@@ -667,3 +668,23 @@ def test_a_contact_sheet_of_nothing_is_refused():
         contact_sheet([])
     with pytest.raises(ValueError, match="one column"):
         contact_sheet([colours()], columns=0)
+
+
+def test_matched_colours_have_mean_and_covariance_of_the_source() -> None:
+    x, like = scenery(24, 32) * 0.6, scenery(20, 28, seed=3) * torch.tensor([0.5, 0.3, 0.4])[:, None, None] + 0.1
+    matched = match_colours(x, like).flatten(1)
+    assert torch.allclose(matched.mean(1), like.flatten(1).mean(1), atol=0.01)
+    assert torch.allclose(matched.cov(), like.flatten(1).cov(), atol=0.01)
+
+
+def test_matching_a_gray_source_leaves_no_colour() -> None:
+    matched = match_colours(scenery(24, 32), scenery(20, 28, seed=3).mean(0).expand(3, -1, -1))
+    assert (matched - matched.mean(0)).abs().max() < 0.01 and matched.std() > 0.05
+
+
+def test_matching_keeps_steps_between_colours() -> None:
+    """A linear map: a smooth sky stays smooth, however many of the pixels are sky."""
+    ramp = torch.linspace(-0.1, 0.1, 60).expand(1, 20, -1)
+    x = torch.cat([ramp, torch.full((1, 20, 4), 0.9)], 2)
+    steps = match_colours(x, scenery(20, 28, seed=3)[:1])[0, 0, :60].diff()
+    assert steps.max() - steps.min() < 1e-4

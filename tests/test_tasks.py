@@ -272,7 +272,7 @@ def test_frames_know_where_their_pixels_come_from(tiny_model: Model) -> None:
 
 
 def test_unchanged_pictures_have_origins_too(any_model: Model) -> None:
-    *_, last = unica.stream(unica.analogy, any_model, OTHER, strength=0.0)
+    *_, last = unica.stream(unica.analogy, any_model, OTHER, strength=0.0, size=OTHER.size)
     assert last.origins is not None and last.origins.shape == (52, 60, 2) and (last.origins >= 0).all()
 
 
@@ -366,7 +366,8 @@ def test_more_strength_changes_more(any_model: Model) -> None:
 
 
 def test_strength_0_keeps_the_content(any_model: Model) -> None:
-    assert torch.equal(load(unica.analogy(any_model, OTHER, strength=0.0)[0]).pixels, load(OTHER).pixels)
+    (kept,) = unica.analogy(any_model, OTHER, strength=0.0, size=OTHER.size)
+    assert torch.equal(load(kept).pixels, load(OTHER).pixels)
 
 
 def test_strength_is_an_amount_of_noise(any_model: Model) -> None:
@@ -668,10 +669,33 @@ def test_upscaling_more_than_twice_takes_two_steps(tiny_model: Model) -> None:
     assert (small - tiny_model.picture.pixels).square().mean().sqrt() < 0.02
 
 
+@pytest.mark.parametrize("name", ["analogy", "paint", "style"])
+@pytest.mark.parametrize("size", [(48, 32), (180, 120)])
+def test_content_is_fitted_to_the_source(tiny_model: Model, name: str, size: tuple[int, int]) -> None:
+    """It has as many pixels, its own proportions, and `scale` multiplies both sides."""
+    content, source = to_pil(scenery(*size[::-1], seed=9)), tiny_model.picture.size
+    draw = getattr(unica, name)
+    (fitted,), (twice,) = draw(tiny_model, content), draw(tiny_model, content, scale=2.0)
+    for picture, factor in ((fitted, 1), (twice, 4)):
+        assert abs(picture.width / picture.height - 1.5) < 0.06
+        assert abs(picture.width * picture.height / (factor * source[0] * source[1]) - 1) < 0.06
+    assert draw(tiny_model, content, size=(50, 40))[0].size == (50, 40)
+
+
+def test_scale_says_how_large_the_content_is_drawn(tiny_model: Model) -> None:
+    """A sharp edge of the content is twice as far from the border at scale 2."""
+    halves = torch.full((3, 40, 60), -0.8)
+    halves[:, :, 20:] = 0.8
+    for scale in (1.0, 2.0):
+        drawn = unica.style(tiny_model, to_pil(halves), strength=0.05, scale=scale, output="pt")
+        steps = drawn.mean((0, 1, 2)).diff()
+        assert abs(int(steps.argmax()) + 1 - drawn.shape[-1] / 3) <= 1
+
+
 def test_content_too_small_for_the_coarsest_level_is_refused() -> None:
     model = unica.open(to_pil(scenery(300, 400)))
     with pytest.raises(UnicaError, match="40x40 is too small"):
-        unica.style(model, to_pil(scenery(40, 40)))
+        unica.style(model, to_pil(scenery(40, 40)), size=(40, 40))
 
 
 BAD_ARGUMENTS = [
@@ -680,6 +704,8 @@ BAD_ARGUMENTS = [
     (lambda m: unica.region(m, [((0, 0, 9, 9), (60, 0, 9, 9))]), "put"),
     (lambda m: unica.region(m, [PLACEMENT], eta=2.0), "eta"),
     (lambda m: unica.style(m, OTHER, strength=1.5), "strength"),
+    (lambda m: unica.style(m, OTHER, scale=0.0), "scale"),
+    (lambda m: unica.style(m, OTHER, scale=2.0, size=(60, 52)), "not both"),
     (lambda m: unica.paint(m, OTHER, coarse=0.0), "coarse"),
     (lambda m: unica.paint(m, OTHER, follow=2.0), "follow"),
     (lambda m: unica.edit(m), "move"),

@@ -115,6 +115,10 @@ class Model(ABC):
         """A model that stays closer to unfamiliar input shapes, if the engine can do that by using smaller patches."""
         return self
 
+    def with_wide_search(self) -> "Model":
+        """A model that searches more widely for what fits unfamiliar pictures, if the engine searches at all."""
+        return self
+
     def for_guidance(self) -> "Model":
         """A model whose runs follow guides more readily, if the engine can do that."""
         return self

@@ -165,6 +165,9 @@ class TrainedModel(ModelHubMixin, Model, library_name="unica", tags=["unica", "s
     def with_small_patches(self) -> TrainedModel:
         return self if self.patchwork is None else self._with(patchwork=self.patchwork.with_small_patches())
 
+    def with_wide_search(self) -> TrainedModel:
+        return self if self.patchwork is None else self._with(patchwork=self.patchwork.with_wide_search())
+
     def work(self, level: Level, t: float) -> float:
         if self.patchwork is None or level.part == _NETWORK:
             return _NETWORK_WORK * super().work(level, t)

@@ -3,7 +3,7 @@
 No other part of unica touches Pillow.
 """
 
-from unica.image.colour import match_histogram
+from unica.image.colour import match_colours
 from unica.image.convert import to_pil
 from unica.image.noise import noise_level, without_noise
 from unica.image.picture import LARGEST, Picture
@@ -35,8 +35,12 @@ __all__ = [
     "contact_sheet",
     "data_uri",
     "load",
+<<<<<<< HEAD
     "match_histogram",
     "noise_level",
+=======
+    "match_colours",
+>>>>>>> style
     "picture_bytes",
     "png16_bytes",
     "png_bytes",

@@ -10,6 +10,8 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+_NOISE = 1e-3  # variance of colours that is not made larger: the tint of a gray photograph
+
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """An L, RGB or CMYK image as L or RGB. A profile that is damaged or of another colour model is ignored."""
@@ -23,17 +25,27 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)
 
 
-def match_histogram(x: Float[Tensor, "c h w"], like: Float[Tensor, "c y x"]) -> Float[Tensor, "c h w"]:
-    """x with the distribution of values of `like`, channel by channel.
+def match_colours(x: Float[Tensor, "c h w"], like: Float[Tensor, "c y x"]) -> Float[Tensor, "c h w"]:
+    """x with the mean and the covariance of the colours of `like`, by the linear map that moves colours least.
 
-    Equal values stay equal, and their order does not change.
+    That map is A^-1/2 (A^1/2 B A^1/2)^1/2 A^-1/2 for covariances A of x and B of `like` (Monge and Kantorovich; Pitié
+    and Kokaram 2007). Channels are not matched one by one, so gray sources make gray pictures.
     """
-    channels = []
-    for mine, theirs in zip(x, like, strict=True):
-        _, where, counts = mine.flatten().unique(return_inverse=True, return_counts=True)
-        rank = (counts.cumsum(0) - counts / 2) / mine.numel()  # equal values share the middle of their ranks
-        ordered = theirs.flatten().sort().values
-        place = rank.double() * (len(ordered) - 1)
-        values = ordered[place.floor().long()].lerp(ordered[place.ceil().long()], place.frac().to(ordered))
-        channels.append(values[where].view_as(mine))
-    return torch.stack(channels)
+    (mine, mean), (theirs, wanted) = _statistics(x), _statistics(like)
+    mine = mine + _NOISE * torch.eye(len(x)).to(mine)
+    root, inverse = _power(mine, 0.5), _power(mine, -0.5)
+    moved = inverse @ _power(root @ theirs @ root, 0.5) @ inverse @ (x.flatten(1).double() - mean) + wanted
+    return moved.to(x).clamp(-1, 1).view_as(x)
+
+
+def _statistics(x: Float[Tensor, "c h w"]) -> tuple[Float[Tensor, "c c"], Float[Tensor, "c 1"]]:
+    """The covariance of colours, and their mean."""
+    values = x.flatten(1).double()
+    mean = values.mean(1, keepdim=True)
+    return (values - mean) @ (values - mean).mT / values.shape[1], mean
+
+
+def _power(matrix: Float[Tensor, "c c"], exponent: float) -> Float[Tensor, "c c"]:
+    """A power of a symmetric matrix without negative eigenvalues."""
+    values, vectors = torch.linalg.eigh(matrix)
+    return vectors * values.clamp_min(1e-12) ** exponent @ vectors.mT

@@ -90,6 +90,10 @@ class Patchwork:
     def with_small_patches(self) -> Patchwork:
         return replace(self, settings=replace(self.settings, patch=_SMALLEST))
 
+    def with_wide_search(self) -> Patchwork:
+        """The same with random candidates. Where origins of coarser pixels fit badly, they would repeat as combs."""
+        return replace(self, settings=replace(self.settings, jitter=2, reach=3))
+
     def for_guidance(self) -> Patchwork:
         """The same with more noise and more steps on finer levels, and no deblurring."""
         return replace(self, settings=replace(self.settings, start=0.1, fine_steps=6, deblur=False))

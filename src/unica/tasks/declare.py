@@ -197,6 +197,16 @@ Seed = Annotated[
     Param("Seed of the first picture; the next ones count up.", Whole(0, 2**63 - LARGEST_COUNT - 1), recorded=False),
 ]
 CanvasSize = Annotated[tuple[int, int] | None, Param("Size of the result (default: the source's).", Size())]
+ContentScale = Annotated[
+    float,
+    Param(
+        "Size of the content, and of the result; at 1 it has as many pixels as the source, and finer shapes at 2.",
+        Number(0.1, 10),
+    ),
+]
+ContentSize = Annotated[
+    tuple[int, int] | None, Param("Size of the result, to which the content is stretched, in place of a scale.", Size())
+]
 Feather = Annotated[int, Param("Width in pixels of the border in which old and new are mixed.", Whole(0, 256))]
 Where = Annotated[Region, Param("Where to act.", Group(Region))]
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from unica.declare import File, Number, Param
 from unica.engines.base import Model
-from unica.tasks.declare import OTHERS, Count, Seed, strength, task
+from unica.tasks.declare import OTHERS, ContentScale, ContentSize, Count, Seed, strength, task
 
 if TYPE_CHECKING:
     from unica.tasks.run import Frame
@@ -16,6 +16,8 @@ def paint(
     model: Model,
     content: Annotated[Any, Param("The painting.", File())],
     strength: Annotated[float, strength()] = 1.0,
+    scale: ContentScale = 1.0,
+    size: ContentSize = None,
     coarse: Annotated[float, Param("Things larger than this many pixels are followed.", Number(1, 256))] = 8,
     follow: Annotated[
         float, Param("The share of the steps that follow the painting; the rest add detail.", Number(0, 1))
@@ -25,16 +27,8 @@ def paint(
 ) -> "Iterator[Frame]":
     """Turn a rough painting into a picture made of this one.
 
-    The painting gets the source's colours: its brightest parts become what is brightest there.
+    The painting gets the source's colours, and as many pixels as the source has; so has the result.
     """
-    from unica.guides import LowPass
-    from unica.tasks.run import canvas_size
-    from unica.tasks.strength import draw_from, in_own_colours, read_content
+    from unica.tasks.content import redrawn
 
-    picture = read_content(model, content)
-    canvas = in_own_colours(model, picture, strength)
-    reference = canvas.tensor(model.channels)
-    return draw_from(
-        model, canvas, model.run(canvas_size(model, picture.size)).levels, strength, count, seed,
-        guides=lambda levels, _: [LowPass(reference, levels, coarse, follow)],
-    )  # fmt: skip
+    return redrawn(model, content, strength, scale, size, coarse, follow, count, seed)

@@ -13,7 +13,7 @@ import torch
 from unica.diffusion import Guide, Level, Noise, State, seeded
 from unica.engines.base import Model, Run
 from unica.errors import UnicaError
-from unica.image import Picture, load, match_histogram, resize
+from unica.image import Picture, load, resize
 from unica.schedule import no_blur
 from unica.tasks.canvas import Canvas
 from unica.tasks.run import Frame, draw
@@ -25,20 +25,16 @@ _SMALLEST = 8  # pixels of the coarsest level's short side
 
 def read_content(model: Model, content: Any) -> Picture:
     """Another picture (a path or a Pillow image) that a model can work on."""
-    picture = load(content, model.max_side)
+    return large_enough(model, load(content, model.max_side))
+
+
+def large_enough(model: Model, picture: Picture) -> Picture:
+    """A picture of which enough is left on the coarsest level."""
     height, width = model.run((picture.size[1], picture.size[0])).levels[0].size
     if min(height, width) < _SMALLEST:
         w, h = picture.size
         raise UnicaError(f"content of {w}x{h} is too small: only {width}x{height} is left of it on the coarsest level")
     return picture
-
-
-def in_own_colours(model: Model, content: Picture, strength: float) -> Canvas:
-    """Another picture with the distribution of colours that the model's has; as it is where it will stay as it is."""
-    canvas = Canvas.of_other(content, model)
-    if strength == 0:
-        return canvas
-    return replace(canvas, pixels=match_histogram(canvas.pixels, model.picture.pixels))
 
 
 def noise_of(strength: float) -> float:

@@ -34,8 +34,8 @@ class InstantEngine(Engine):
     opens_pictures = True
     knobs = Knobs
     defaults = {  # noqa: RUF012
-        "style": {"strength": 0.15},
-        "analogy": {"strength": 0.3},
+        "style": {"strength": 0.3},
+        "analogy": {"strength": 0.4},
         "retarget": {"strength": 0.65},
         "animate": {"strength": 0.84, "between": 3},  # patches jump from frame to frame; dissolving hides that
         "text": {"prefer": 4.0},

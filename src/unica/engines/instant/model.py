@@ -76,6 +76,9 @@ class Instant(Model):
     def with_small_patches(self) -> Instant:
         return replace(self, patchwork=self.patchwork.with_small_patches())
 
+    def with_wide_search(self) -> Instant:
+        return replace(self, patchwork=self.patchwork.with_wide_search())
+
     def for_guidance(self) -> Instant:
         return replace(self, patchwork=self.patchwork.for_guidance())
 

@@ -20,7 +20,7 @@ LAYERS = (
     {"cache", "declare", "devices", "diffusion", "files", "threads"},
     {"image", "prompts", "records", "tensor_files", "weights"},
     {"provenance", "pyramid", "regions"},
-    {"guides", "networks", "patches", "tone"},
+    {"guides", "motion", "networks", "patches", "tone"},
     {"metrics", "process"},
     {"training"},
     {"engines"},

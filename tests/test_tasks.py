@@ -604,42 +604,31 @@ def test_retargeting_leaves_out_less_of_the_source_than_sampling() -> None:
     assert retargeted < 0.083 and retargeted < 0.95 * sampled
 
 
-def test_loop_has_no_jump_at_its_end(tiny_model: Model) -> None:
-    """The step from the last picture to the first is like the other steps, and the picture does move."""
-    pictures = unica.animate(tiny_model, frames=8, motion=0.5, strength=1.0)
-    pixels = torch.stack([load(picture).pixels for picture in pictures])
+@pytest.mark.parametrize("strength", [0.0, 1.0])
+def test_loop_moves_evenly_and_closes(tiny_model: Model, strength: float) -> None:
+    """No step is much larger than the others, nor is that from the last picture to the first."""
+    pixels = unica.animate(tiny_model, frames=12, motion=5.0, strength=strength, output="pt")
     steps = (pixels - pixels.roll(1, 0)).abs().flatten(1).mean(1)
-    assert len(pictures) == 8 and steps.max() > 0
-    assert steps[0] <= 1.5 * steps[1:].max()
+    assert len(pixels) == 12 and steps.min() > 0.001
+    assert steps.max() <= 1.5 * steps.median()
 
 
-def test_pictures_between_lie_on_the_line_of_two_drawn_ones() -> None:
-    model = unica.open(to_pil(scenery(32, 40)))
-    words = {"motion": 0.5, "strength": 1.0}
-    drawn = [load(p).pixels for p in unica.animate(model, frames=2, between=0, **words)]
-    loop = [load(p).pixels for p in unica.animate(model, frames=8, between=3, **words)]
-    assert len(loop) == 8 and torch.equal(loop[0], drawn[0]) and torch.equal(loop[4], drawn[1])
-    for number, share in ((1, 0.25), (3, 0.75), (6, 0.5)):
-        begin, end = (drawn[0], drawn[1]) if number < 4 else (drawn[1], drawn[0])
-        assert torch.allclose(loop[number], begin.lerp(end, share), atol=0.01)
-    assert len(unica.animate(model, frames=7, between=2, **words)) == 7
-
-
-def test_dissolving_leaves_out_colours_of_clear_pixels() -> None:
-    alpha = torch.ones(1, 32, 32)
-    alpha[:, :, :16] = 0
-    pixels = scenery(32, 32)
-    pixels[:, :, :16] = 1.0
-    pixels[:, :, 16:] = -1.0
-    model = unica.open(to_pil(pixels, alpha))
-    for picture in unica.animate(model, frames=4, between=1, motion=2.0, strength=1.0):
-        drawn = load(picture)
-        assert drawn.alpha is not None and drawn.pixels[:, drawn.alpha[0] > 0].max() < -0.9
+def test_loops_differ_by_their_seed_and_move_as_far_as_they_are_told(tiny_model: Model) -> None:
+    source = (tiny_model.picture.pixels + 1) / 2
+    still, near, far = (
+        (unica.animate(tiny_model, frames=4, motion=motion, output="pt") - source).abs().mean()
+        for motion in (1e-6, 1.0, 5.0)
+    )
+    assert still < 1e-3 and near > 10 * still and far > 2 * near
+    first, second, again = (
+        unica.animate(tiny_model, frames=3, motion=5.0, seed=seed, output="pt") for seed in (0, 1, 0)
+    )
+    assert torch.equal(first, again) and not torch.equal(first, second)
 
 
 @pytest.mark.parametrize("kind", ["gif", "webp", "png"])
 def test_loop_is_one_animated_file(photo: Path, tmp_path: Path, kind: str) -> None:
-    options = f"--frames 3 --between 0 --strength 1 --format {kind} -q -o"
+    options = f"--frames 3 --strength 1 --format {kind} -q -o"
     words = ["animate", str(photo), *options.split(), str(tmp_path)]
     result = CliRunner().invoke(make_app(), words, catch_exceptions=False)
     assert result.exit_code == 0, result.output
@@ -726,7 +715,6 @@ BAD_ARGUMENTS = [
     (lambda m: unica.animate(m, frames=1), "frames"),
     (lambda m: unica.animate(m, motion=0.0), "motion"),
     (lambda m: unica.animate(m, strength=-1.0), "strength"),
-    (lambda m: unica.animate(m, between=-1), "between"),
     (lambda m: unica.harmonize(m, OTHER, HOLE, dilate=-1), "dilate"),
     (lambda m: unica.harmonize(m, OTHER, Region(mask=to_pil(scenery(20, 20)))), "mask"),
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
@@ -33,6 +35,17 @@ def shown(mask: Mask, pixels: Float[Tensor, "c h w"]) -> Float[Tensor, "3 h w"]:
     red = torch.tensor([1.0, -1.0, -1.0])[:, None, None]
     pixels = pixels.expand(3, -1, -1)
     return pixels.lerp(red, 0.6).where(mask, pixels)
+
+
+def blurred(x: Float[Tensor, "c h w"], std: float, inside: Mask | None = None) -> Float[Tensor, "c h w"]:
+    """A Gaussian blur, of what is inside alone."""
+    inside = torch.ones_like(x[:1], dtype=torch.bool) if inside is None else inside
+    radius = math.ceil(3 * std)
+    window = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / std) ** 2)
+    both = torch.cat([x * inside, inside.float()])[:, None]
+    both = F.conv2d(both, window[None, None, None], padding=(0, radius))
+    both = F.conv2d(both, window[None, None, :, None], padding=(radius, 0))[:, 0]
+    return both[:-1] / both[-1:].clamp_min(1e-6)
 
 
 def filled(pixels: Float[Tensor, "c h w"], known: Bool[Tensor, "1 h w"]) -> Float[Tensor, "c h w"]:

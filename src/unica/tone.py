@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from unica.masks import Mask, grown
+from unica.masks import Mask, blurred, grown
 
 _DEPTH, _ALONG = 2, 6  # radius in pixels of the averages across the border and along it
 _ROUNDS = 30
@@ -73,20 +71,10 @@ def nearer(pixels: Float[Tensor, "c h w"], inside: Mask, share: float) -> Float[
 def textured(pixels: Float[Tensor, "c h w"], drawn: Float[Tensor, "c h w"], inside: Mask) -> Float[Tensor, "c h w"]:
     """`pixels` with the texture of `drawn` inside: what is finer than a blur. Edges stay as they are."""
     down, right = F.pad(pixels.diff(dim=1), (0, 0, 0, 1)), F.pad(pixels.diff(dim=2), (0, 1))
-    edges = _blurred((down.square() + right.square()).sum(0, keepdim=True).sqrt(), inside, 1.0)
+    edges = blurred((down.square() + right.square()).sum(0, keepdim=True).sqrt(), 1.0, inside)
     difference = drawn - pixels
-    fine = (difference - _blurred(difference, inside, _TEXTURE)) / (1 + (edges / _FLAT) ** 2)
+    fine = (difference - blurred(difference, _TEXTURE, inside)) / (1 + (edges / _FLAT) ** 2)
     return (pixels + fine).clamp(-1, 1).where(inside, pixels)
-
-
-def _blurred(x: Float[Tensor, "c h w"], inside: Mask, std: float) -> Float[Tensor, "c h w"]:
-    """A Gaussian blur of what is inside alone."""
-    radius = math.ceil(3 * std)
-    window = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / std) ** 2)
-    both = torch.cat([x * inside, inside.float()])[:, None]
-    both = F.conv2d(both, window[None, None, None], padding=(0, radius))
-    both = F.conv2d(both, window[None, None, :, None], padding=(radius, 0))[:, 0]
-    return both[:-1] / both[-1:].clamp_min(1e-6)
 
 
 def _fitted(

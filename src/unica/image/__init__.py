@@ -35,12 +35,8 @@ __all__ = [
     "contact_sheet",
     "data_uri",
     "load",
-<<<<<<< HEAD
-    "match_histogram",
-    "noise_level",
-=======
     "match_colours",
->>>>>>> style
+    "noise_level",
     "picture_bytes",
     "png16_bytes",
     "png_bytes",

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unica.diffusion import Denoiser, Guide, Image, Level, Noise, State, cascade, guided, keep_known, seeded
+from unica.diffusion import Denoiser, Guide, Image, Level, State, cascade, guided, keep_known, seeded
 from unica.engines.base import Model, Run
 from unica.errors import UnicaError
 from unica.image import to_pil
@@ -108,7 +108,6 @@ def draw(
     guides: Callable[[Sequence[int]], Sequence[Guide]] | None = None,
     around: Callable[[Denoiser, Sequence[int]], Denoiser] | None = None,
     canvas: Canvas | None = None,
-    noise: Callable[[Sequence[int], torch.device], Noise] = seeded,
 ) -> Iterator[Frame]:
     """Draw pictures, `batch` at a time; picture i depends on seed + i alone.
 
@@ -132,7 +131,7 @@ def draw(
         start = None if run.start is None else run.start.expand(len(seeds), -1, -1, -1)
         shape = (len(seeds), model.channels)
         work = 0.0
-        for state in cascade(guided(whole, *own, *keeps), levels, noise(seeds, model.device), shape, start):
+        for state in cascade(guided(whole, *own, *keeps), levels, seeded(seeds, model.device), shape, start):
             work += efforts[state.level][state.step - 1]
             fraction = work / total
             done = (first + fraction * len(seeds)) / count

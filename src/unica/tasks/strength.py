@@ -8,9 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import torch
-
-from unica.diffusion import Guide, Level, Noise, State, seeded
+from unica.diffusion import Guide, Level, State
 from unica.engines.base import Model, Run
 from unica.errors import UnicaError
 from unica.image import Picture, load, resize
@@ -79,7 +77,6 @@ def draw_from(
     count: int,
     seed: int,
     guides: Callable[[Sequence[Level], Sequence[int]], Sequence[Guide]] | None = None,
-    noise: Callable[[Sequence[int], torch.device], Noise] = seeded,
 ) -> Iterator[Frame]:
     """Draw pictures that begin as the canvas, with the noise that belongs to `strength`.
 
@@ -91,7 +88,7 @@ def draw_from(
     start = resize(canvas.tensor(model.channels), some[0].size).to(model.device)
     fresh = None if guides is None else partial(guides, some)
     mixed = replace(canvas, new=canvas.new * min(strength / _MIXED, 1.0))
-    return draw(model, Run(some, start), count, seed, guides=fresh, canvas=mixed, noise=noise)
+    return draw(model, Run(some, start), count, seed, guides=fresh, canvas=mixed)
 
 
 def _unchanged(model: Model, canvas: Canvas, level: Level, count: int, seed: int) -> Iterator[Frame]:

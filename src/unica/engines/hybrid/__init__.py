@@ -49,7 +49,6 @@ class HybridEngine(Engine):
         "style": {"strength": 0.3},
         "analogy": {"strength": 0.4},
         "retarget": {"strength": 0.6},
-        "animate": {"strength": 0.85, "between": 3},  # less strength moves nothing; dissolving hides that patches jump
         "text": {"from_level": 0, "prefer": 2.0},  # the layout follows
         "follow": {"from_level": 0, "prefer": 2.0},
     }

@@ -37,7 +37,6 @@ class InstantEngine(Engine):
         "style": {"strength": 0.3},
         "analogy": {"strength": 0.4},
         "retarget": {"strength": 0.65},
-        "animate": {"strength": 0.84, "between": 3},  # patches jump from frame to frame; dissolving hides that
         "text": {"prefer": 4.0},
         "follow": {"prefer": 4.0},
     }

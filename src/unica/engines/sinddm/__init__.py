@@ -53,7 +53,6 @@ class SinDDMEngine(Engine):
         "style": {"strength": 0.45},
         "analogy": {"strength": 0.5},
         "retarget": {"strength": 0.75},
-        "animate": {"strength": 0.6, "between": 0},
     }
 
     def config(self, preset: str, picture: "Picture", **knobs: Any) -> "SinDDMTraining":

@@ -59,7 +59,6 @@ class SinDiffusionEngine(Engine):
         "style": {"strength": 0.3},
         "analogy": {"strength": 0.4},
         "retarget": {"strength": 0.95},
-        "animate": {"strength": 0.7, "between": 0},
     }
 
     def config(

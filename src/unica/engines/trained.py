@@ -42,7 +42,7 @@ from unica.training.config import TrainingConfig
 _NETWORK, _PATCHES = "network", "patches"  # parts of a run
 _NETWORK_WORK = 2.0  # as long as a step of patches that are only refined
 _WILDEST = 1e6  # the largest estimate of noise, which is about 1
-_ROWS_UNTIL = 0.7  # of a chain: the time until which rows whose heights are given are told by their mean colour
+_ROWS_UNTIL = 0.5  # of a chain: the time until which rows whose heights are given keep their mean colours
 _BATCH = {"cpu": 1, "cuda": 16, "mps": 4}  # pictures drawn together
 
 
@@ -306,12 +306,12 @@ class NetworkDenoiser:
         return Prediction(blend.unmix(mean, t), eps_of(x_t, mean.clamp(-1, 1), t, level.schedule))
 
     def _with_rows(self, mean: Float[Tensor, "b c h w"], level: Level) -> Float[Tensor, "b c h w"]:
-        """While noise hides everything, what is best known of a pixel is the mean of the source's row at its height."""
+        """The estimate, with the mean colours of the source's rows at these heights, as far as order is firm."""
         model = self.model
         if not model.process.network.ordered or model.patchwork is None or "y" in level.wrap:
             return mean
         rows = row_means(model.patchwork.scales[0], heights_of(level))
-        return mean.lerp(rows.to(mean)[..., None].expand_as(mean), model.process.order)
+        return mean + model.process.order * (rows.to(mean)[..., None] - mean.mean(-1, keepdim=True))
 
     def _eps(self, x: Float[Tensor, "b c h w"], t: float, level: Level) -> Float[Tensor, "b c h w"]:
         """The network's estimate, on a canvas of any size."""

@@ -1,28 +1,53 @@
 """Chosen parts of the source at chosen places; the rest is generated around them (SinDDM, Sec. 3.3)."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator, Sequence
+from math import inf
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from unica.declare import Number, Param, Placements
-from unica.engines.base import Model, Run
+from unica.engines.base import Model
 from unica.errors import UnicaError
 from unica.regions import Box, corners
 from unica.tasks.declare import NEW, CanvasSize, Count, Seed, task
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
     from unica.diffusion import Level
     from unica.guides import Placed
+    from unica.tasks.canvas import Canvas
     from unica.tasks.run import Frame
 
 _PLACED = 0.6  # of the steps of a run that has one level
 Placement = tuple[Box, Box]  # of the source, and of the canvas; left, top, width, height
 
 
-@task(NEW, needs_source=True)
+def _canvas(model: Model, put: Sequence[Placement], size: tuple[int, int] | None, **_: Any) -> "Canvas":
+    """The canvas with the parts at their places. All around them is new, and so is the finest detail of the parts."""
+    from unica.tasks.canvas import Canvas
+    from unica.tasks.run import canvas_size
+
+    height, width = canvas_size(model, size)
+    canvas = Canvas.of_resized(model.picture, (height, width))
+    pixels, new = canvas.pixels.clone(), canvas.new.clone()
+    for content, top, left in _placed(_parts(model, put, (width, height)), (height, width)):
+        h, w = content.shape[-2:]
+        pixels[:, top : top + h, left : left + w] = content[0, : len(pixels)].cpu()
+        new[:, top : top + h, left : left + w] = 0
+    return Canvas(pixels, None, new, canvas.origins)
+
+
+@task(NEW, needs_source=True, preview=_canvas)
 def region(
     model: Model,
     put: Annotated[
-        Sequence[Placement], Param("A box of the source, and where it goes; may be repeated.", Placements())
+        Sequence[Placement],
+        Param(
+            "A box of the source, and where it goes: 10,20,64,48@100,20. It is scaled if a size follows, as"
+            " 100,20,32,24. May be repeated.",
+            Placements(),
+        ),
     ] = (),
     eta: Annotated[
         float, Param("How strictly: with 1 the boxes stay as they are, with less they may change.", Number(0, 1))
@@ -31,7 +56,7 @@ def region(
     count: Count = 1,
     seed: Seed = 0,
 ) -> "Iterator[Frame]":
-    """Put parts of the picture at chosen places, and generate the rest around them.
+    """Put parts of the picture at chosen places, and draw all the rest anew. To keep the rest, use `edit`.
 
     Boxes are in pixels of the picture as its file has it. The finest level is free, and joins all of it; with a single
     level, the last part of its steps is.
@@ -39,24 +64,33 @@ def region(
     from unica.guides import Places
     from unica.tasks.run import canvas_size, draw
 
-    if not put:
-        raise UnicaError("put says what goes where, as 10,20,64,48@100,20; give one at least")
     height, width = canvas_size(model, size)
-    run = model.run((height, width))
-    at = _placed(model, put, (width, height), run)
+    run, parts = model.run((height, width)), _parts(model, put, (width, height))
+    finest, times = run.levels[-1].index, run.levels[-1].times
+    free_from = inf if len(run.levels) > 1 else times[round(_PLACED * (len(times) - 1))]
+
+    def at(level: "Level", t: float) -> "list[Placed]":
+        """What is wanted at which place, for a level and a time."""
+        return [] if level.index == finest and t <= free_from else _placed(parts, level.size)
+
     return draw(model, run, count, seed, guides=lambda seeds: [Places(at, eta)])
 
 
-def _placed(
-    model: Model, put: Sequence[Placement], size: tuple[int, int], run: Run
-) -> "Callable[[Level, float], Sequence[Placed]]":
-    """What is wanted at which place, for each level and time of a run."""
-    from math import inf
+class _Part(NamedTuple):
+    """A part of the source, and its place as shares of the canvas."""
 
-    from unica.guides import Placed
-    from unica.image import resize
+    content: "Float[Tensor, '1 c h w']"
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+def _parts(model: Model, put: Sequence[Placement], size: tuple[int, int]) -> list[_Part]:
     from unica.tasks.canvas import Canvas
 
+    if not put:
+        raise UnicaError("put says what goes where, as 10,20,64,48@100,20; give one at least")
     source, picture = Canvas.of_source(model.picture).tensor(model.channels), model.picture
     parts = []
     for box, place in put:
@@ -68,20 +102,19 @@ def _placed(
                 f"put {','.join(map(str, place))} does not lie within the canvas, which has {size[0]}x{size[1]} pixels"
             )
         content = source[..., top:bottom, left:right].to(model.device)
-        parts.append((content, x / size[0], y / size[1], w / size[0], h / size[1]))
+        parts.append(_Part(content, x / size[0], y / size[1], w / size[0], h / size[1]))
+    return parts
 
-    finest, times = run.levels[-1].index, run.levels[-1].times
-    free_from = inf if len(run.levels) > 1 else times[round(_PLACED * (len(times) - 1))]
 
-    def at(level: "Level", t: float) -> "list[Placed]":
-        if level.index == finest and t <= free_from:
-            return []
-        height, width = level.size
-        placed = []
-        for content, x, y, w, h in parts:
-            inner = (max(round(h * height), 1), max(round(w * width), 1))
-            top, left = min(round(y * height), height - inner[0]), min(round(x * width), width - inner[1])
-            placed.append(Placed(resize(content, inner, "bicubic").clamp(-1, 1), top, left))
-        return placed
+def _placed(parts: Sequence[_Part], size: tuple[int, int]) -> "list[Placed]":
+    """The parts at their places on a canvas of this height and width."""
+    from unica.guides import Placed
+    from unica.image import resize
 
-    return at
+    height, width = size
+    placed = []
+    for content, x, y, w, h in parts:
+        inner = (max(round(h * height), 1), max(round(w * width), 1))
+        top, left = min(round(y * height), height - inner[0]), min(round(x * width), width - inner[1])
+        placed.append(Placed(resize(content, inner, "bicubic").clamp(-1, 1), top, left))
+    return placed

@@ -17,10 +17,10 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "unica"
 # A module or package may import those of the layers before its own.
 LAYERS = (
     {"errors", "machine", "masks", "names", "plot", "schedule", "seeds", "torus"},
-    {"cache", "declare", "devices", "diffusion", "files", "threads"},
+    {"cache", "declare", "devices", "diffusion", "files", "threads", "tone"},
     {"image", "prompts", "records", "tensor_files", "weights"},
     {"provenance", "pyramid", "regions"},
-    {"guides", "motion", "networks", "patches", "tone"},
+    {"guides", "motion", "networks", "patches"},
     {"metrics", "process"},
     {"training"},
     {"engines"},

@@ -91,6 +91,19 @@ def test_regions_that_make_no_sense_are_refused(words: dict, match: str) -> None
         where(**words)
 
 
+def test_what_is_marked_grows_by_a_number_and_by_itself_only_what_was_drawn() -> None:
+    """A box may cut a thing, and means just that. A polygon too tight means the whole thing."""
+    pixels = torch.full((3, 60, 60), 0.5)
+    pixels[:, 20:40, 20:40] = -0.8
+    picture, box = load(to_pil(pixels)), [(22, 22, 16, 16)]
+    corners = [(22, 22), (38, 22), (38, 38), (22, 38)]
+    assert torch.equal(Region(box=box).on(picture, 3), Region(box=[(19, 19, 22, 22)]).on(picture))
+    assert torch.equal(Region(box=box).on(picture, None), Region(box=box).on(picture))
+    assert torch.equal(Region(polygon=[corners]).on(picture, None), Region(box=[(20, 20, 20, 20)]).on(picture))
+    with pytest.raises(UnicaError, match="every pixel"):
+        Region(box=box).on(picture, 40)
+
+
 def test_masks_grow_and_fade_by_pixels() -> None:
     mask = where(box=[(20, 10, 5, 5)])[None]
     assert torch.equal(grown(mask, 3)[0], where(box=[(17, 7, 11, 11)]))

@@ -23,6 +23,7 @@ from unica.cli.app import make_app
 from unica.engines.base import Model, find
 from unica.errors import UnicaError
 from unica.image import load, read_text, resize, to_pil
+from unica.masks import grown
 from unica.metrics.patches import mean_patch_distance
 from unica.tasks import tasks
 from unica.tasks.declare import NEW
@@ -725,6 +726,59 @@ def test_bad_arguments_are_refused(any_model: Model, number: int) -> None:
     draw, match = BAD_ARGUMENTS[number]
     with pytest.raises(UnicaError, match=match):
         draw(any_model)
+
+
+PREVIEWED = {
+    "edit": {"move": [((2, 3, 12, 12), (20, 10, 12, 12))], "copy": [((2, 3, 12, 12), (2, 16, 8, 8))]},
+    "harmonize": {"content": OTHER, "where": HOLE, "dilate": 2, "feather": 2, "strength": 0.5},
+    "inpaint": {"where": Region(polygon=[[(20, 10), (40, 10), (30, 30)]]), "feather": 2},
+    "outpaint": {"left": 6, "down": 4, "repeat": 2, "feather": 2},
+    "tile": {"axis": "xy", "feather": 3},
+    "retarget": {"size": (48, 40), "keep": HOLE},
+}
+
+
+@pytest.mark.parametrize("name", PREVIEWED)
+def test_what_a_preview_leaves_out_stays_as_it_is(any_model: Model, name: str) -> None:
+    """In all bits; and nearly all of what it shows changes."""
+    declared = tasks()[name]
+    assert declared.preview is not None
+    canvas = declared.preview(any_model, **declared.values(any_model, PREVIEWED[name]))
+    (drawn,) = getattr(unica, name)(any_model, **PREVIEWED[name], output="pt")
+    new, changed = canvas.new[0] > 0, (drawn[:3] != (canvas.pixels + 1) / 2).any(0)
+    assert drawn.shape[-2:] == canvas.size and 0 < new.sum() < new.numel()
+    assert not changed[~new].any() and changed[new].float().mean() > 0.8
+
+
+def test_the_preview_of_a_region_shows_its_parts_at_their_places(tiny_model: Model) -> None:
+    declared = tasks()["region"]
+    assert declared.preview is not None
+    canvas = declared.preview(tiny_model, **declared.values(tiny_model, {"put": [((5, 5, 12, 9), (20, 10, 12, 9))]}))
+    kept = Region(box=[(20, 10, 12, 9)]).on(tiny_model.picture)
+    assert torch.equal(canvas.new == 0, kept)
+    part = tiny_model.picture.pixels[:, 5:14, 5:17]
+    assert torch.allclose(canvas.pixels[:, 10:19, 20:32], part, atol=1e-5)
+
+
+def test_every_task_that_keeps_a_part_has_a_preview(tiny_model: Model) -> None:
+    for name, declared in tasks().items():
+        frame = next(declared.frames(tiny_model, **ARGUMENTS[name]))
+        if frame.canvas is not None and not frame.canvas.is_new:
+            assert declared.preview is not None, name
+
+
+@pytest.mark.parametrize("cut", [1, 3, -4])
+def test_a_mask_that_is_too_tight_grows_and_a_loose_one_does_not(
+    marked: tuple[Model, Region, Tensor], cut: int
+) -> None:
+    """What a tight mask leaves out of a thing is drawn anew, too."""
+    model, _, thing = marked
+    mask = ~grown(~thing[None], cut) if cut > 0 else grown(thing[None], -cut)
+    region = Region(mask=to_pil(mask * 2.0 - 1))
+    meant = region.on(model.picture, dilate=None)[0]
+    assert not (thing & ~meant).any() and not (meant & ~grown(thing[None], max(1, -cut))[0]).any()
+    for task in (unica.edit, unica.inpaint):
+        assert not magenta(task(model, where=region)[0]).any()
 
 
 def test_show_mask_paints_the_marked_pixels_red(photo: Path, tmp_path: Path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
+import torch.nn.functional as F
 
-from unica.tone import adapted
+from unica.masks import grown
+from unica.tone import adapted, overhang
 
 
 def scene() -> tuple[torch.Tensor, torch.Tensor]:
@@ -31,6 +34,26 @@ def test_a_different_ground_is_not_adapted() -> None:
     pixels = other.where(inside, ground)
     changed = (adapted(pixels, ground, inside, ~inside) - pixels).abs()
     assert changed[:, inside[0]].mean() < 0.03 and changed[:, ~inside[0]].max() == 0
+
+
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("cut", [-5, -2, 0, 1, 2, 4])
+def test_a_mask_lacks_what_was_cut_off_and_the_soft_border(cut: int, soft: bool) -> None:
+    """Of a thing on textured ground. A loose mask lacks nothing."""
+    torch.manual_seed(0)
+    thing = torch.zeros(1, 80, 90, dtype=torch.bool)
+    thing[:, 25:55, 30:62] = True
+    share = F.avg_pool2d(thing.float(), 3, 1, 1) if soft else thing.float()
+    ground = torch.randn(3, 80, 90) * 0.2
+    pixels = ground.lerp(torch.randn(3, 80, 90) * 0.2 + torch.tensor([0.6, 0.0, -0.5])[:, None, None], share)
+    mask = ~grown(~thing, cut) if cut > 0 else grown(thing, -cut)
+    assert overhang(pixels, mask) == max(cut + soft, 0)
+
+
+def test_a_mask_of_plain_ground_lacks_nothing() -> None:
+    ground, inside = scene()
+    assert overhang(ground, inside) == 0
+    assert overhang(torch.full_like(ground, 0.3), inside) == 0
 
 
 def test_without_a_border_nothing_changes() -> None:

@@ -376,13 +376,9 @@ class Placements(Repeated):
 
 @dataclass(frozen=True)
 class Group(Kind):
-    """A frozen dataclass of declared fields: one value in Python, one option for each field on a command line.
-
-    A region lies on the source, or on the picture that another parameter names (`of_picture`).
-    """
+    """A frozen dataclass of declared fields: one value in Python, one option for each field on a command line."""
 
     of: type
-    of_picture: str = ""
 
     def parse(self, name: str, text: str) -> Any:
         raise NotImplementedError("a group has an option for each of its fields")

@@ -36,8 +36,28 @@ class Region:
         masks = [Region(mask=self.mask)] * (self.mask is not None) + [Region(mask_alpha=True)] * self.mask_alpha
         return [*masks, *(Region(box=[box]) for box in self.box), *(Region(polygon=[each]) for each in self.polygon)]
 
-    def on(self, picture: "Picture") -> "Mask":
-        """Which pixels are meant. Some must be, and not all."""
+    def on(self, picture: "Picture", dilate: int | None = 0) -> "Mask":
+        """Which pixels are meant. Some must be, and not all.
+
+        They grow by `dilate` pixels. By None, what was drawn by hand (the mask and the polygons) grows by what a thing
+        reaches beyond it.
+        """
+        from unica.masks import grown
+        from unica.tone import overhang
+
+        meant = self._meant(picture)
+        if not meant.any():
+            raise UnicaError("no pixel is marked; mark some with --mask, --mask-alpha, --box or --polygon")
+        if dilate is None:
+            drawn = Region(mask=self.mask, polygon=self.polygon)._meant(picture)
+            meant |= grown(drawn, overhang(picture.pixels, drawn))
+        else:
+            meant = grown(meant, dilate)
+        if meant.all():
+            raise UnicaError("every pixel is marked: nothing is left to continue from")
+        return meant
+
+    def _meant(self, picture: "Picture") -> "Mask":
         import torch
 
         width, height = picture.size
@@ -53,10 +73,6 @@ class Region:
             meant[:, top:bottom, left:right] = True
         for polygon in self.polygon:
             meant |= _inside(polygon, picture)
-        if not meant.any():
-            raise UnicaError("no pixel is marked; mark some with --mask, --mask-alpha, --box or --polygon")
-        if meant.all():
-            raise UnicaError("every pixel is marked: nothing is left to continue from")
         return meant
 
 

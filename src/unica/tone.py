@@ -16,6 +16,9 @@ _AROUND = 24  # pixels around something whose colours it gets nearer to
 _SPREAD = (0.7, 1.4)  # by so much the contrast of something may change
 _TEXTURE = 2.0  # std in pixels of the blur that texture is above
 _FLAT = 0.4  # gradients up to about this size are texture, and larger ones are edges
+_REACH = 6  # so many pixels something may reach beyond its mask
+_DEEP = 4  # so many pixels inside a mask are its thing; ground is twice as many beyond the reach
+_FALL, _REST = 0.5, 0.1  # of a thing's share over four rings, where it ends; of that fall, where nothing is left of it
 _AGREED = (0.3, 0.6)  # share of the border with the same tone: at the first adapting begins, at the second it is full
 
 
@@ -51,6 +54,31 @@ def is_cut_loosely(pixels: Float[Tensor, "c h w"], inside: Mask) -> bool:
     (mine, _), (theirs, seen) = (_means(pixels, part & grown(~part, _DEPTH), _DEPTH) for part in (inside, ~inside))
     border = (inside & grown(~inside, 1) & (seen > 0))[0]
     return bool(border.any()) and bool((mine - theirs).norm(dim=0)[border].median() < _ALIKE)
+
+
+def overhang(pixels: Float[Tensor, "c h w"], inside: Mask) -> int:
+    """How many pixels a thing reaches beyond a mask that is cut too tightly. 0: the mask is loose, or cuts no thing.
+
+    Each ring of pixels along the border has a share of the thing: least squares say how far its colours lie from those
+    of the ground farther out towards those deep inside. A thing ends where the share falls steeply.
+    """
+    nested = {by: grown(inside, by) if by > 0 else ~grown(~inside, -by) for by in range(-_DEEP, _REACH + 3)}
+    outside = grown(nested[_REACH + 2], _DEEP) & ~nested[_REACH + 2]
+    deep = next((nested[by] for by in range(-_DEEP, 0) if nested[by].any()), inside)
+    (thing, near), (ground, seen) = (_means(pixels, part, _REACH + 2 * _DEEP) for part in (deep, outside))
+    contrast = (thing - ground) * ((near > 0) & (seen > 0))
+    along, full = (contrast * (pixels - ground)).sum(0, keepdim=True), contrast.square().sum(0, keepdim=True)
+    share = {}
+    for by in range(1 - _DEEP, _REACH + 3):
+        ring = nested[by] & ~nested[by - 1]
+        known = float(full[ring].sum())
+        share[by] = float(along[ring].sum()) / known if known > 0 else float(by <= 0)
+    end = max(range(3 - _DEEP, _REACH + 1), key=lambda by: share[by - 2] - share[by + 2])
+    first, last = share[end - 2], share[min(end + 4, _REACH + 2)]
+    if first < _FALL or first - share[end + 2] < _FALL:
+        return 0
+    rest = last + _REST * (first - last)
+    return max((by for by in range(1, min(end + 3, _REACH) + 1) if share[by] > rest), default=0)
 
 
 def nearer(pixels: Float[Tensor, "c h w"], inside: Mask, share: float) -> Float[Tensor, "c h w"]:
@@ -100,5 +128,8 @@ def _means(
     x: Float[Tensor, "c h w"], where: Mask, radius: int
 ) -> tuple[Float[Tensor, "c h w"], Float[Tensor, "1 h w"]]:
     """The mean of x over the masked pixels within `radius`, and the share of the window that is masked."""
-    near = [F.avg_pool2d(v, 2 * radius + 1, 1, radius) for v in (x * where, where.float())]
+    size = 2 * radius + 1
+    near = [x * where, where.float()]
+    for window, pad in (((1, size), (0, radius)), ((size, 1), (radius, 0))):  # a square is separable
+        near = [F.avg_pool2d(v, window, 1, pad) for v in near]
     return near[0] / near[1].clamp_min(1e-6), near[1]

@@ -63,11 +63,12 @@ class AnimationOptions:
 
 
 @dataclass(frozen=True)
-class MaskOptions:
-    """A preview of the place to act."""
+class PreviewOptions:
+    """A preview of where the task acts."""
 
     show_mask: Annotated[
-        Path | None, Param("Also write the picture with the marked pixels in red.", File(written=True), recorded=False)
+        Path | None,
+        Param("First write a PNG with the pixels in red that will be drawn anew.", File(written=True), recorded=False),
     ] = None
 
 
@@ -96,8 +97,8 @@ def options_of_task(declared: Task) -> list[Option]:
     ]
     if declared.animation:
         own += options_of(AnimationOptions)
-    if _place(declared) is not None:
-        own += options_of(MaskOptions, "Where to act")
+    if declared.preview is not None:
+        own += options_of(PreviewOptions, "Where to act")
     output = [*counted, *options_of(OutputOptions, PANEL)]
     if declared.figures is not None:
         output.append(Option(_show(declared.figures.help), PANEL))
@@ -111,11 +112,6 @@ def _show(help: str) -> Any:
     def declared(show: Annotated[bool, Param(help, Flag(), recorded=False)] = False) -> None: ...
 
     return parameters(declared)[0]
-
-
-def _place(declared: Task) -> Group | None:
-    """The task's region, where it has one."""
-    return next((p.kind for p in declared.parameters if isinstance(p.kind, Group)), None)
 
 
 class _Command:
@@ -308,19 +304,16 @@ class _Command:
         return shlex.join([*line, "--", *positional] if positional else line)
 
     def _show_mask(self, arguments: Mapping[str, Any], path: Path) -> None:
-        """Write the picture with the marked pixels in red."""
+        """Write the canvas with what will be new in red."""
         from unica.image import save_png, to_pil
         from unica.masks import shown
-        from unica.tasks.strength import read_content
 
-        place = _place(self.task)
-        region = next((arguments[p.name] for p in self.task.parameters if p.kind is place), None)
-        if place is None or region is None:
+        if self.task.preview is None:
             return
-        other = place.of_picture
-        picture = read_content(self.model, arguments[other]) if other else self.model.picture
-        marked = shown(region.on(picture), picture.pixels)
-        save_png(to_pil(marked, picture.alpha), path)
+        canvas = self.task.preview(self.model, **self.task.values(self.model, arguments))
+        new = canvas.new > 0
+        alpha = None if canvas.alpha is None else canvas.alpha.masked_fill(new, 1.0)
+        save_png(to_pil(shown(new, canvas.pixels), alpha), path)
 
     def _say_if_shrunk(self, progress: "Progress") -> None:
         model, path = self.model, self.values["path"]

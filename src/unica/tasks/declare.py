@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
+    from unica.tasks.canvas import Canvas
     from unica.tasks.run import Frame
 
 GROUPS = NEW, CHANGING, OTHERS = "New pictures", "Changing this picture", "Other pictures' content"
@@ -43,6 +44,7 @@ LARGEST_COUNT = 10**6
 Form = Literal["pil", "pt", "np"]
 
 Notes = Callable[..., Mapping[str, Any]]  # of a finished frame and the task's arguments by name
+Preview = Callable[..., "Canvas"]  # of the model and the task's arguments by name
 Prepare = Callable[[Model, dict[str, Any], Callable[[str], None]], dict[str, Any]]
 
 
@@ -62,6 +64,7 @@ class Task:
     function: Callable[..., Iterator[Frame]]
     needs_source: bool
     animation: bool
+    preview: Preview | None
     prepare: Prepare | None
     notes: Notes | None
     figures: Figures | None
@@ -151,6 +154,7 @@ def task(
     *,
     needs_source: bool = False,
     animation: bool = False,
+    preview: Preview | None = None,
     prepare: Prepare | None = None,
     notes: Notes | None = None,
     figures: Figures | None = None,
@@ -158,13 +162,14 @@ def task(
     """Make a task of a function that yields frames, and register it.
 
     `needs_source` refuses models that were saved without their picture. An `animation` yields several finished pictures
-    of one index, which belong into one file. For the command line: `prepare` may load what is slow and say what a run
-    will cost, `notes` are numbers reported with a finished picture, and `figures` are pictures that explain it.
+    of one index, which belong into one file. For the command line: `preview` is the canvas, which tells before the run
+    what will be new; `prepare` may load what is slow and say what a run will cost, `notes` are numbers reported with a
+    finished picture, and `figures` are pictures that explain it.
     """
 
     def register(function: Callable[..., Iterator[Frame]]) -> TaskFunction:
         name = function.__name__
-        declared = Task(name, group, function, needs_source, animation, prepare, notes, figures)
+        declared = Task(name, group, function, needs_source, animation, preview, prepare, notes, figures)
 
         def call(model: Any, *args: Any, output: Any = "pil", **kwargs: Any) -> Any:
             from unica.tasks.run import collected
@@ -208,6 +213,14 @@ ContentSize = Annotated[
     tuple[int, int] | None, Param("Size of the result, to which the content is stretched, in place of a scale.", Size())
 ]
 Feather = Annotated[int, Param("Width in pixels of the border in which old and new are mixed.", Whole(0, 256))]
+Dilate = Annotated[
+    int | None,
+    Param(
+        "Pixels by which what is marked grows (default: a mask or a polygon, by the soft border of the thing that it"
+        " leaves out, as far as one is found; boxes not).",
+        Whole(0, 256),
+    ),
+]
 Where = Annotated[Region, Param("Where to act.", Group(Region))]
 
 

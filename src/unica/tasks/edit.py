@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from unica.declare import Boxes, Flag, Group, Numbers, Param, Placements, Whole
 from unica.engines.base import Model
 from unica.errors import UnicaError
 from unica.regions import Box, Region, corners
-from unica.tasks.declare import CHANGING, Count, Seed, task
+from unica.tasks.declare import CHANGING, Count, Dilate, Seed, task
 from unica.tasks.region import Placement
 
 if TYPE_CHECKING:
@@ -17,35 +17,22 @@ if TYPE_CHECKING:
     from unica.tasks.run import Frame
 
 
-@task(CHANGING, needs_source=True)
-def edit(
+def _planned(
     model: Model,
-    move: Annotated[Sequence[Placement], Param("A box, and where it goes; may be repeated.", Placements())] = (),
-    copy: Annotated[
-        Sequence[Placement], Param("A box, and where a copy of it goes; may be repeated.", Placements())
-    ] = (),
-    erase: Annotated[Sequence[Box], Param("A box to erase and fill; may be repeated.", Boxes())] = (),
-    where: Annotated[Region | None, Param("What is erased, or moved if there is a shift.", Group(Region))] = None,
-    shift: Annotated[
-        Sequence[int] | None,
-        Param("Move what is marked by so many pixels to the right and down.", Numbers("X,Y", "40,-10")),
-    ] = None,
-    leave: Annotated[bool, Param("Copy instead of moving: what is shifted stays where it was, too.", Flag())] = False,
-    dilate: Annotated[int, Param("Pixels around what is marked that belong to it.", Whole(0, 256))] = 1,
-    seam: Annotated[int, Param("Pixels on both sides of a border that are drawn anew.", Whole(0, 64))] = 3,
-    count: Count = 1,
-    seed: Seed = 0,
-) -> "Iterator[Frame]":
-    """Move, copy, scale or erase parts of the picture. The rest stays as it is.
-
-    Boxes are in pixels of the picture as its file has it. What is put into a box of another size is scaled, and takes
-    the tone of the ground there. What is marked, by a mask or in another way, is erased; or it is moved by a shift.
-    """
+    move: Sequence[Placement],
+    copy: Sequence[Placement],
+    erase: Sequence[Box],
+    where: Region | None,
+    shift: Sequence[int] | None,
+    leave: bool,
+    dilate: int | None,
+    seam: int | None,
+    **_: Any,
+) -> "tuple[Canvas, Mask]":
+    """The canvas, and its holes: where something was that is drawn nowhere else."""
     import torch
 
-    from unica.masks import grown
     from unica.tasks.canvas import Canvas
-    from unica.tasks.run import draw
 
     if where is None and (shift is not None or leave):
         raise UnicaError("shift moves what is marked; mark it with --mask, --mask-alpha, --box or --polygon")
@@ -54,8 +41,9 @@ def edit(
     if leave and shift is None:
         raise UnicaError("leave needs a shift, or nothing would change")
     height, width = model.picture.pixels.shape[-2:]
+    seam = min(max(round(min(height, width) / 50), 1), 64) if seam is None else seam
     holes = torch.zeros(1, height, width, dtype=torch.bool)
-    marked = holes if where is None else grown(where.on(model.picture), dilate)
+    marked = holes if where is None else where.on(model.picture, dilate)
     if not leave:
         holes = holes | marked
     for box, option in [*((box, "move") for box, _ in move), *((box, "erase") for box in erase)]:
@@ -68,8 +56,58 @@ def edit(
         canvas, new = _with_shifted(model, canvas, new, marked, shift, seam)
     if new.all():
         raise UnicaError("nothing of the picture would stay; move, copy or erase less")
+    return replace(canvas, new=new.float()), holes
+
+
+def _canvas(model: Model, **arguments: Any) -> "Canvas":
+    return _planned(model, **arguments)[0]
+
+
+@task(CHANGING, needs_source=True, preview=_canvas)
+def edit(
+    model: Model,
+    move: Annotated[
+        Sequence[Placement],
+        Param(
+            "A box, and where it goes: 10,20,64,48@100,20. It is scaled if a size follows, as 100,20,32,24."
+            " May be repeated.",
+            Placements(),
+        ),
+    ] = (),
+    copy: Annotated[
+        Sequence[Placement], Param("A box, and where a copy of it goes, as for move. May be repeated.", Placements())
+    ] = (),
+    erase: Annotated[Sequence[Box], Param("A box to erase and fill; may be repeated.", Boxes())] = (),
+    where: Annotated[Region | None, Param("What is erased; with a shift it is moved instead.", Group(Region))] = None,
+    shift: Annotated[
+        Sequence[int] | None,
+        Param(
+            "Move what is marked by so many pixels to the right and down (-: left, up).",
+            Numbers("X,Y", "40,-10"),
+        ),
+    ] = None,
+    leave: Annotated[bool, Param("With a shift: copy what is marked, instead of moving it.", Flag())] = False,
+    dilate: Dilate = None,
+    seam: Annotated[
+        int | None,
+        Param(
+            "Pixels on both sides of a border that are drawn anew (default: a fiftieth of the shorter side).",
+            Whole(0, 64),
+        ),
+    ] = None,
+    count: Count = 1,
+    seed: Seed = 0,
+) -> "Iterator[Frame]":
+    """Move, copy, scale or erase parts of the picture. The rest of it stays as it is, unlike in `region`.
+
+    Boxes are in pixels of the picture as its file has it. What is put into a box of another size is scaled, and takes
+    the tone of the ground there. What is marked, by a mask or in another way, is erased; or it is moved by a shift.
+    """
+    from unica.tasks.run import draw
+
+    canvas, holes = _planned(model, move, copy, erase, where, shift, leave, dilate, seam)
     hiding = model.hiding(holes)
-    return draw(hiding, hiding.run((height, width)), count, seed, canvas=replace(canvas, new=new.float()))
+    return draw(hiding, hiding.run(canvas.size), count, seed, canvas=canvas)
 
 
 def _with_copy(

@@ -14,6 +14,7 @@ from unica.tasks.declare import BY_ENGINE, CanvasSize, Count, Seed, task
 if TYPE_CHECKING:
     from unica.diffusion import Denoiser, Guide, Level
     from unica.guides.score import Score, Step
+    from unica.tasks.canvas import Canvas
     from unica.tasks.run import Frame
 
     Scores = Callable[[Sequence[int], Run], Score]  # makes a fresh score for the pictures of these seeds
@@ -208,6 +209,15 @@ def guided(
     return draw(model, run, count, seed, around=steered)
 
 
+def region_canvas(model: Model, where: Region | None, **_: Any) -> "Canvas":
+    """The source, of which the region is drawn, and what joins it with the rest; without a region, all of it."""
+    from unica.masks import feathered
+    from unica.tasks.canvas import Canvas
+
+    source = Canvas.of_source(model.picture)
+    return source.all_new() if where is None else replace(source, new=feathered(where.on(model.picture), _SEAM))
+
+
 def _region(
     model: Model,
     guidance: Guidance,
@@ -221,21 +231,19 @@ def _region(
     import torch
 
     from unica.guides.score import Held, climb
-    from unica.masks import feathered
-    from unica.tasks.canvas import Canvas
     from unica.tasks.run import draw
 
-    marked, source = where.on(model.picture), Canvas.of_source(model.picture)
+    marked, source = where.on(model.picture), region_canvas(model, where)
     rows, columns = (torch.nonzero(marked[0].any(axis))[:, 0] for axis in (1, 0))
     box = (..., slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
-    new, inside = feathered(marked, _SEAM), marked[None].to(model.device).float()
-    origins = source.origins.where(new.movedim(0, -1) == 0, -1)
+    inside = marked[None].to(model.device).float()
+    origins = source.origins.where(source.new.movedim(0, -1) == 0, -1)
     for index in range(count):
         crop = source.pixels[box][None].to(model.device)
         climbed, values = climb(guidance.scores([seed + index], planned.run), crop, planned.looks, guidance.eta)
         pixels = source.pixels.clone()
         pixels[box] = climbed[0].cpu().where(marked[box], pixels[box])
-        canvas = replace(source, pixels=pixels, new=new, origins=origins)
+        canvas = replace(source, pixels=pixels, origins=origins)
         start = canvas.tensor(model.channels).to(model.device)
         guides = _always(Held(start, inside, values, hold))
         run = planned.run._replace(start=start)

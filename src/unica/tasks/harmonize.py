@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
-from unica.declare import File, Group, Param, Whole
+from unica.declare import File, Group, Param
 from unica.engines.base import Model
 from unica.regions import Region
-from unica.tasks.declare import OTHERS, Count, Feather, Seed, strength, task
+from unica.tasks.declare import OTHERS, Count, Dilate, Feather, Seed, strength, task
 
 if TYPE_CHECKING:
     from unica.tasks.canvas import Canvas
@@ -16,13 +16,25 @@ if TYPE_CHECKING:
 _TONE, _FULL_TONE = 0.3, 0.1  # how much nearer colours get to those around, and the strength from which they do
 
 
-@task(OTHERS)
+def _canvas(
+    model: Model, content: Any, where: Region, strength: float, dilate: int | None, feather: int, **_: Any
+) -> "Canvas":
+    from unica.tasks.canvas import Canvas
+    from unica.tasks.strength import read_content
+    from unica.tone import nearer
+
+    picture = read_content(model, content)
+    pixels = nearer(picture.pixels, where.on(picture), _TONE * min(strength / _FULL_TONE, 1))
+    return Canvas.of_other(replace(picture, pixels=pixels), model, where.on(picture, dilate), feather)
+
+
+@task(OTHERS, preview=_canvas)
 def harmonize(
     model: Model,
     content: Annotated[Any, Param("The scene with something pasted into it.", File())],
-    where: Annotated[Region, Param("Where in the content something was pasted.", Group(Region, of_picture="content"))],
+    where: Annotated[Region, Param("Where in the content something was pasted.", Group(Region))],
     strength: Annotated[float, strength()] = 0.2,
-    dilate: Annotated[int, Param("Pixels around the mask that are drawn anew too.", Whole(0, 256))] = 1,
+    dilate: Dilate = None,
     feather: Feather = 1,
     count: Count = 1,
     seed: Seed = 0,
@@ -32,17 +44,12 @@ def harmonize(
     What was pasted keeps its shapes and its edges. Its colours get nearer to those around it, and it gets the fine
     texture of what the scene would have in its place: the more strength, the coarser.
     """
-    from unica.masks import grown
-    from unica.tasks.canvas import Canvas
     from unica.tasks.run import canvas_size
-    from unica.tasks.strength import draw_from, read_content
-    from unica.tone import nearer
+    from unica.tasks.strength import draw_from
 
-    picture = read_content(model, content)
-    pasted = where.on(picture)
-    toned = replace(picture, pixels=nearer(picture.pixels, pasted, _TONE * min(strength / _FULL_TONE, 1)))
-    canvas = Canvas.of_other(toned, model, grown(pasted, dilate), feather)
-    levels = model.run(canvas_size(model, picture.size)).levels
+    canvas = _canvas(model, content, where, strength, dilate, feather)
+    height, width = canvas.size
+    levels = model.run(canvas_size(model, (width, height))).levels
     frames = draw_from(model.with_small_patches(), canvas, levels, strength, count, seed)
     return (_textured(frame, canvas) if frame.last else frame for frame in frames)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from unica.declare import Param, Size, Text, Whole
 from unica.engines.base import Model
@@ -17,7 +17,26 @@ ANCHORS = {"left": 0.0, "up": 0.0, "center": 0.5, "right": 1.0, "down": 1.0}
 _Pixels = Whole(0, 10**6)
 
 
-@task(CHANGING, needs_source=True)
+def _canvas(
+    model: Model,
+    left: int,
+    right: int,
+    up: int,
+    down: int,
+    size: tuple[int, int] | None,
+    anchor: str,
+    repeat: int,
+    feather: int,
+    **_: Any,
+) -> "Canvas":
+    from unica.tasks.canvas import Canvas
+
+    margins = (left, right, up, down) if size is None else _margins(model, size, anchor)
+    left, right, up, down = (repeat * margin for margin in margins)
+    return Canvas.of_source(model.picture).extended(left, right, up, down, feather)
+
+
+@task(CHANGING, needs_source=True, preview=_canvas)
 def outpaint(
     model: Model,
     left: Annotated[int, Param("Pixels to add on the left.", _Pixels)] = 0,

@@ -54,7 +54,27 @@ class _Shares(Stretch):
         return float(text[:-1]) / 100 if text.endswith("%") else float(text)
 
 
-@task(CHANGING, needs_source=True)
+def _canvas(
+    model: Model,
+    size: tuple[int | None, int | None] | None,
+    stretch: tuple[float, float] | None,
+    keep: Region | None,
+    **_: Any,
+) -> "Canvas":
+    from unica.tasks.canvas import Canvas
+    from unica.tasks.run import canvas_size
+
+    if size is None and stretch is None:
+        raise UnicaError("say with size or stretch how large the result is to be")
+    width, height = model.picture.size
+    full = None if size is None else (size[0] or width, size[1] or height)
+    canvas = Canvas.of_source(model.picture).resized(canvas_size(model, full, stretch))
+    for thing in [] if keep is None else keep.parts():
+        canvas = _with_thing(canvas, Canvas.of_source(model.picture), thing.on(model.picture))
+    return canvas
+
+
+@task(CHANGING, needs_source=True, preview=_canvas)
 def retarget(
     model: Model,
     size: Annotated[
@@ -75,21 +95,12 @@ def retarget(
     it is, pixel for pixel, and is drawn nowhere else; each box, each polygon and the mask is a thing of its own, which
     keeps its place in proportion.
     """
-    from unica.tasks.canvas import Canvas
-    from unica.tasks.run import canvas_size
     from unica.tasks.strength import draw_from
 
-    if size is None and stretch is None:
-        raise UnicaError("say with size or stretch how large the result is to be")
-    width, height = model.picture.size
-    full = None if size is None else (size[0] or width, size[1] or height)
-    wanted = canvas_size(model, full, stretch)
-    canvas = Canvas.of_source(model.picture).resized(wanted)
     if keep is not None:
         model = model.hiding(keep.on(model.picture))
-        for thing in keep.parts():
-            canvas = _with_thing(canvas, Canvas.of_source(model.picture), thing.on(model.picture))
-    return draw_from(model, canvas, model.run(wanted).levels, strength, count, seed)
+    canvas = _canvas(model, size, stretch, keep)
+    return draw_from(model, canvas, model.run(canvas.size).levels, strength, count, seed)
 
 
 def _with_thing(canvas: "Canvas", source: "Canvas", thing: "Mask") -> "Canvas":

@@ -21,6 +21,7 @@ from unica.tasks.follow import (
     Scale,
     guided,
     guided_steps,
+    region_canvas,
 )
 
 if TYPE_CHECKING:
@@ -103,7 +104,13 @@ def _figures(frame: "Frame") -> "Mapping[str, tuple[str, str | Float[Tensor, '3 
     return figures
 
 
-@task(NEW, prepare=_prepare, notes=_notes, figures=Figures("Also write where it was guided, and the scores.", _figures))
+@task(
+    NEW,
+    preview=region_canvas,
+    prepare=_prepare,
+    notes=_notes,
+    figures=Figures("Also write where it was guided, and the scores.", _figures),
+)
 def text(
     model: Model,
     prompts: Annotated[

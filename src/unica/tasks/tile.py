@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
+    from unica.tasks.canvas import Canvas
     from unica.tasks.run import Frame
 
 
@@ -33,7 +34,21 @@ def _notes(frame: "Frame", axis: str, **_: Any) -> Mapping[str, float]:
     }
 
 
-@task(CHANGING, needs_source=True, notes=_notes)
+def _canvas(model: Model, axis: str, band: float, feather: int, **_: Any) -> "Canvas":
+    import torch
+
+    from unica.tasks.canvas import Canvas
+
+    width, height = model.picture.size
+    new = torch.zeros(1, height, width, dtype=torch.bool)
+    if "x" in axis:
+        new[..., _ends(width, band)] = True
+    if "y" in axis:
+        new[:, _ends(height, band)] = True
+    return Canvas.of_source(model.picture, new, feather)
+
+
+@task(CHANGING, needs_source=True, preview=_canvas, notes=_notes)
 def tile(
     model: Model,
     axis: Annotated[Axes, Param("Axes along which it repeats.", Choice("x", "y", "xy"))] = "xy",
@@ -45,19 +60,10 @@ def tile(
     seed: Seed = 0,
 ) -> "Iterator[Frame]":
     """Make this picture repeat without a seam, by drawing anew what is near its edges."""
-    import torch
-
-    from unica.tasks.canvas import Canvas
     from unica.tasks.run import draw
 
-    width, height = model.picture.size
-    new = torch.zeros(1, height, width, dtype=torch.bool)
-    if "x" in axis:
-        new[..., _ends(width, band)] = True
-    if "y" in axis:
-        new[:, _ends(height, band)] = True
-    canvas = Canvas.of_source(model.picture, new, feather)
-    return draw(model, model.run((height, width), axis), count, seed, canvas=canvas)
+    canvas = _canvas(model, axis, band, feather)
+    return draw(model, model.run(canvas.size, axis), count, seed, canvas=canvas)
 
 
 def _ends(length: int, band: float) -> list[int]:

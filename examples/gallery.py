@@ -1,9 +1,9 @@
 """Build docs/gallery.md: every task but `text` on every engine, with commands and times.
 
-    python examples/gallery.py docs --models MODELS [--budget 15m]
+    python examples/gallery.py docs --models MODELS [--budget 5m] [--source IMAGE] [--content IMAGE]
 
 The folder MODELS has one model of each engine that is trained; those that are missing are trained first. Everything is
-made from two of the example images. Pass names of tasks to draw only their rows.
+made from two images, by default two of the examples. Pass names of tasks to draw only their rows.
 """
 
 from __future__ import annotations
@@ -43,13 +43,9 @@ TASKS = {  # what is shown beside the results, and the options
 }
 
 
-def inputs(folder: Path) -> None:
-    """The pictures that the commands name."""
-    images = Path(__file__).parent / "images"
-    source, content = (
-        Image.open(images / name).convert("RGB").resize(SIZE, Image.Resampling.LANCZOS)
-        for name in ("dandelions.png", "harvest.jpg")
-    )
+def inputs(folder: Path, *images: Path) -> None:
+    """The pictures that the commands name, from a source and a content."""
+    source, content = (Image.open(path).convert("RGB").resize(SIZE, Image.Resampling.LANCZOS) for path in images)
     mask = Image.new("L", SIZE)
     ImageDraw.Draw(mask).polygon(((108, 112), (112, 82), (128, 66), (144, 84), (150, 112)), fill=255)
     pasted = Image.composite(ImageChops.offset(content, 108, 40), source, mask)
@@ -108,7 +104,10 @@ def main() -> None:
     parser.add_argument("docs", type=Path)
     parser.add_argument("tasks", nargs="*", default=list(TASKS))
     parser.add_argument("--models", type=Path, required=True)
-    parser.add_argument("--budget", default="15m")
+    parser.add_argument("--budget", default="5m")
+    images = Path(__file__).parent / "images"
+    parser.add_argument("--source", type=Path, default=images / "dandelions.png")
+    parser.add_argument("--content", type=Path, default=images / "harvest.jpg")
     args = parser.parse_args()
     pictures = args.docs / "images" / "gallery"
     for folder in (pictures, args.models):
@@ -116,7 +115,7 @@ def main() -> None:
     page = [(Path(__file__).parent / "gallery.head.md").read_text()]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        inputs(folder)
+        inputs(folder, args.source, args.content)
         models = {}
         for name, engine in engines().items():
             if engine.opens_pictures:

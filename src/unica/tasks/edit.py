@@ -41,7 +41,7 @@ def _planned(
     if leave and shift is None:
         raise UnicaError("leave needs a shift, or nothing would change")
     height, width = model.picture.pixels.shape[-2:]
-    seam = min(max(round(min(height, width) / 50), 1), 64) if seam is None else seam
+    seam = min(max(round(min(height, width) / 50), 3), 64) if seam is None else seam
     holes = torch.zeros(1, height, width, dtype=torch.bool)
     marked = holes if where is None else where.on(model.picture, dilate)
     if not leave:
@@ -91,7 +91,7 @@ def edit(
     seam: Annotated[
         int | None,
         Param(
-            "Pixels on both sides of a border that are drawn anew (default: a fiftieth of the shorter side).",
+            "Pixels on both sides of a border drawn anew (default: a fiftieth of the shorter side, 3 at least).",
             Whole(0, 64),
         ),
     ] = None,

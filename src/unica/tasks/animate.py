@@ -22,11 +22,15 @@ _FAR = 2**40  # between the seeds of a loop's three noises
 def animate(
     model: Model,
     frames: Annotated[int, Param("Pictures of the loop.", Whole(2, LONGEST))] = 24,
-    motion: Annotated[float, Param("How far it moves.", Number(0, 10, above=True))] = 0.3,
+    motion: Annotated[float, Param("How much the picture moves; more is livelier.", Number(0, 10, above=True))] = 0.3,
     strength: Annotated[float, strength(fallback=0.6)] = BY_ENGINE,
     between: Annotated[
         int,
-        Param("Pictures dissolved between two drawn ones (default: by the engine).", Whole(0, LONGEST), fallback=0),
+        Param(
+            "Pictures between two drawn ones that are only blended from them (default: by the engine).",
+            Whole(0, LONGEST),
+            fallback=0,
+        ),
     ] = BY_ENGINE,
     count: Count = 1,
     seed: Seed = 0,

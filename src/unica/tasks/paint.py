@@ -16,7 +16,7 @@ def paint(
     model: Model,
     content: Annotated[Any, Param("The painting.", File())],
     strength: Annotated[float, strength()] = 1.0,
-    coarse: Annotated[float, Param("Things larger than this many pixels are followed.", Number(1, 256))] = 8,
+    coarse: Annotated[float, Param("Only shapes larger than this many pixels are followed.", Number(1, 256))] = 8,
     follow: Annotated[
         float, Param("The share of the steps that follow the painting; the rest add detail.", Number(0, 1))
     ] = 0.6,

@@ -24,7 +24,7 @@ Placement = tuple[Box, Box]  # of the source, and of the canvas; left, top, widt
 
 
 def _canvas(model: Model, put: Sequence[Placement], size: tuple[int, int] | None, **_: Any) -> "Canvas":
-    """The canvas with the parts at their places. All around them is new, and so is the finest detail of the parts."""
+    """The canvas with the parts at their places. All around them is new; the parts stay as closely as `eta` says."""
     from unica.tasks.canvas import Canvas
     from unica.tasks.run import canvas_size
 

@@ -740,14 +740,15 @@ PREVIEWED = {
 
 @pytest.mark.parametrize("name", PREVIEWED)
 def test_what_a_preview_leaves_out_stays_as_it_is(any_model: Model, name: str) -> None:
-    """In all bits. What it shows changes, though a network may have learned much of it, and draw that again."""
+    """In all bits. What it shows changes: nearly all of it, if the engine does not draw again what it has learned."""
     declared = tasks()[name]
     assert declared.preview is not None
     canvas = declared.preview(any_model, **declared.values(any_model, PREVIEWED[name]))
     (drawn,) = getattr(unica, name)(any_model, **PREVIEWED[name], output="pt")
     new, changed = canvas.new[0] > 0, (drawn[:3] != (canvas.pixels + 1) / 2).any(0)
     assert drawn.shape[-2:] == canvas.size and 0 < new.sum() < new.numel()
-    assert not changed[~new].any() and changed[new].any()
+    least = 0.8 if any_model.engine == "instant" else 0.0
+    assert not changed[~new].any() and changed[new].float().mean() > least
 
 
 def test_the_preview_of_a_region_shows_its_parts_at_their_places(tiny_model: Model) -> None:

@@ -489,7 +489,7 @@ def _numbers(name: str, text: str, example: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise UnicaError(f"{name} is written as {example}, not {short(text)}") from None
+        raise UnicaError(f"{name} is written in whole numbers, as {example}, not {short(text)}") from None
 
 
 def _int(text: str) -> int | str:

@@ -54,7 +54,7 @@ class Region:
         else:
             meant = grown(meant, dilate)
         if meant.all():
-            raise UnicaError("every pixel is marked: nothing is left to continue from")
+            raise UnicaError("every pixel is marked: nothing is left to continue from; mark or dilate less")
         return meant
 
     def _meant(self, picture: "Picture") -> "Mask":
@@ -80,7 +80,8 @@ def corners(box: Box, picture: "Picture", option: str) -> tuple[int, int, int, i
     """Left, top, right and bottom of a box, from pixels of the file to pixels of the picture as it is now."""
     (w0, h0), (w, h) = picture.original_size, picture.size
     left, top, width, height = box
-    if width < 1 or height < 1 or left < 0 or top < 0 or left + width > w0 or top + height > h0:
+    check_not_empty(box, option)
+    if left < 0 or top < 0 or left + width > w0 or top + height > h0:
         words = ",".join(map(str, box))
         raise UnicaError(f"{option} {words} does not lie within the picture, which has {w0}x{h0} pixels")
     first = (left * w // w0, top * h // h0)
@@ -89,6 +90,11 @@ def corners(box: Box, picture: "Picture", option: str) -> tuple[int, int, int, i
         max(round((left + width) * w / w0), first[0] + 1),
         max(round((top + height) * h / h0), first[1] + 1),
     )
+
+
+def check_not_empty(box: Box, option: str) -> None:
+    if min(box[2:]) < 1:
+        raise UnicaError(f"{option} {','.join(map(str, box))} is empty: width and height must be at least 1")
 
 
 def _read(mask: Any, picture: "Picture") -> "Mask":
@@ -110,8 +116,9 @@ def _inside(polygon: Polygon, picture: "Picture") -> "Mask":
     if len(polygon) < 3:
         raise UnicaError(f"polygon must have at least 3 corners, not {len(polygon)}")
     (w0, h0), (w, h) = picture.original_size, picture.size
-    if not all(0 <= x <= w0 and 0 <= y <= h0 for x, y in polygon):
-        raise UnicaError(f"polygon has corners that do not lie within the picture, which has {w0}x{h0} pixels")
+    for x, y in polygon:
+        if not (0 <= x <= w0 and 0 <= y <= h0):
+            raise UnicaError(f"polygon has a corner at {x:g},{y:g}, outside the picture, which has {w0}x{h0} pixels")
     y, x = ((torch.arange(n) + 0.5) * (full / n) for n, full in ((h, h0), (w, w0)))
     inside = torch.zeros(h, w, dtype=torch.bool)
     for (x1, y1), (x2, y2) in zip(polygon, [*polygon[1:], polygon[0]]):

@@ -19,6 +19,7 @@ from unica.cli.signals import Stopped
 from unica.cli.terminal import complain
 from unica.declare import Choice, Destination, File, Flag, Group, Number, Param, parameters
 from unica.engines.base import Model
+from unica.errors import UnicaError
 from unica.tasks import Task, tasks
 
 if TYPE_CHECKING:
@@ -68,7 +69,11 @@ class PreviewOptions:
 
     show_mask: Annotated[
         Path | None,
-        Param("First write a PNG with the pixels in red that will be drawn anew.", File(written=True), recorded=False),
+        Param(
+            "First write a PNG of the picture, in which what will be drawn anew is red.",
+            File(written=True),
+            recorded=False,
+        ),
     ] = None
 
 
@@ -151,6 +156,8 @@ class _Command:
 
         if self.mask is not None:
             check_file(self.mask, self.outputs.read)
+            if self.mask.suffix.lower() != ".png":
+                raise UnicaError(f"--show-mask writes a PNG: {self.mask} must end in .png")
         with late_reporter(self.values["quiet"], "learning") as report:
             self.model = model = open_model(self.values, report)
         arguments = grouped(self.task.parameters, self.values)

@@ -216,8 +216,8 @@ Feather = Annotated[int, Param("Width in pixels of the border in which old and n
 Dilate = Annotated[
     int | None,
     Param(
-        "Pixels by which what is marked grows (default: a mask or a polygon, by the soft border of the thing that it"
-        " leaves out, as far as one is found; boxes not).",
+        "Pixels by which what is marked grows. By default a mask or a polygon grows until it covers its thing and the"
+        " soft border of it, and a box does not grow.",
         Whole(0, 256),
     ),
 ]
@@ -227,4 +227,4 @@ Where = Annotated[Region, Param("Where to act.", Group(Region))]
 def strength(fallback: Any = UNSET) -> Param:
     """How much a run may change the picture that enters. `fallback` is for engines without a default of their own."""
     usual = " (default: by the engine)" if fallback is not UNSET else ""
-    return Param(f"0 keeps the picture that enters; 1 redraws all of it{usual}.", Number(0, 1), fallback=fallback)
+    return Param(f"How much may change: 0 is nothing, 1 is everything{usual}.", Number(0, 1), fallback=fallback)

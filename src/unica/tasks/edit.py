@@ -147,7 +147,7 @@ def _with_shifted(
     from unica.tone import is_cut_loosely
 
     if len(shift) != 2:
-        raise UnicaError(f"shift must be two numbers, to the right and down, not {len(shift)}")
+        raise UnicaError(f"shift must be two numbers, to the right and down, not {','.join(map(str, shift))}")
     (w0, h0), (w, h) = model.picture.original_size, model.picture.size
     right, down = round(shift[0] * w / w0), round(shift[1] * h / h0)
     rows, columns = slice(max(down, 0), min(h + down, h)), slice(max(right, 0), min(w + right, w))

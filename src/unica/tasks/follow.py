@@ -37,10 +37,10 @@ Mode = Annotated[
     ),
 ]
 Place = Annotated[Region | None, Param("In mode region, where to act.", Group(Region))]
-Eta = Annotated[float | None, Param("How strongly the score is climbed (default: by the mode).", Number(0, 1))]
+Eta = Annotated[float | None, Param("How far each step follows the guidance (default: by the mode).", Number(0, 1))]
 Fill = Annotated[
     float | None,
-    Param("On how much of the picture (default: 0.3 for content, else all).", Number(0, 1, above=True)),
+    Param("Share of the picture that is guided (default: 0.3 for content, else all).", Number(0, 1, above=True)),
 ]
 Momentum = Annotated[
     float | None,

@@ -48,7 +48,7 @@ def outpaint(
         str,
         Param("With a size, where the picture stays: center, left, right, up, down or as left-up.", Text("PLACE")),
     ] = "center",
-    repeat: Annotated[int, Param("How many times to extend.", Whole(1, 1000))] = 1,
+    repeat: Annotated[int, Param("How many times to extend by that much.", Whole(1, 1000))] = 1,
     feather: Feather = 0,
     count: Count = 1,
     seed: Seed = 0,

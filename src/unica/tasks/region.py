@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from unica.declare import Number, Param, Placements
 from unica.engines.base import Model
 from unica.errors import UnicaError
-from unica.regions import Box, corners
+from unica.regions import Box, check_not_empty, corners
 from unica.tasks.declare import NEW, CanvasSize, Count, Seed, task
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ Placement = tuple[Box, Box]  # of the source, and of the canvas; left, top, widt
 
 
 def _canvas(model: Model, put: Sequence[Placement], size: tuple[int, int] | None, **_: Any) -> "Canvas":
-    """The canvas with the parts at their places. All around them is new, and so is the finest detail of the parts."""
+    """The canvas with the parts at their places. All around them is new; the parts stay as closely as `eta` says."""
     from unica.tasks.canvas import Canvas
     from unica.tasks.run import canvas_size
 
@@ -119,6 +119,7 @@ def _parts(model: Model, put: Sequence[Placement], size: tuple[int, int]) -> lis
     parts = []
     for box, place in put:
         left, top, right, bottom = corners(box, picture, "put")
+        check_not_empty(place, "put")
         scale = [now / full for now, full in zip(picture.size, picture.original_size)]
         x, y, w, h = (value * scale[i % 2] for i, value in enumerate(place))
         if w < 1 or h < 1 or x < 0 or y < 0 or x + w > size[0] + 0.5 or y + h > size[1] + 0.5:

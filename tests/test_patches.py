@@ -219,6 +219,8 @@ def test_a_higher_canvas_stretches_where_rows_are_alike() -> None:
     assert heights is not None and (heights.diff() > 0).all() and heights[0] > 0 and heights[-1] < 1
     rows = (heights * 32).long().bincount(minlength=32)
     assert rows[17:23].max() <= 2 and rows[:12].min() >= 4 and int(rows.sum()) == 96, rows
+    low = stretched_heights(scale(wall[:, :4]), 20)
+    assert low is not None and torch.allclose(low, even_heights(20), atol=1e-5)  # too few rows to compare
     assert stretched_heights(scale(wall), 32) is None and stretched_heights(scale(wall), 20) is None
 
 

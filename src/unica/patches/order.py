@@ -12,6 +12,8 @@ from unica.diffusion import Level
 from unica.pyramid import Scale
 
 _MOST = 20.0  # times that a row counts as stretched, at most
+_LARGEST_SHARE = 2.2  # of the rows that a higher canvas has more: how much a row gets at most, over its even share
+_ROUNDS = 20  # in which shares settle
 _PATCH = 7  # side of the patches that are compared to know a source
 _UNEVEN = 0.5  # how much the variance within a row counts, beside the squared distance to other rows
 _LOWEST_LOG = -30.0  # log prior below which a source row is not even compared
@@ -27,11 +29,7 @@ def heights_of(level: Level) -> Float[Tensor, " h"]:
     rows = level.size[0]
     if level.heights is None:
         return even_heights(rows)
-    return (
-        level.heights
-        if len(level.heights) == rows
-        else F.interpolate(level.heights[None, None], rows, mode="linear")[0, 0]
-    )
+    return F.interpolate(level.heights[None, None], rows, mode="linear")[0, 0]
 
 
 def stretched_heights(source: Scale, height: int) -> Float[Tensor, " h"] | None:
@@ -51,15 +49,19 @@ def stretched_heights(source: Scale, height: int) -> Float[Tensor, " h"] | None:
 def _stretchable(source: Scale) -> Float[Tensor, " hs"]:
     """How well each row stretches: the better, the more its patches are like some in other rows, and like each other.
 
-    The second keeps towers from growing, which look the same from top to bottom. The sum over all rows is 1.
+    The second keeps towers from growing, which look the same from top to bottom. The sum over all rows is 1, and no row
+    has much more than twice its even share: a canvas that is all sky shows nothing.
     """
     rows, columns = source.size
     patches = _patches_of(source.pixels)
     row = torch.arange(rows, device=patches.device).repeat_interleave(columns)
     near = (row[:, None] - row).abs() <= _PATCH // 2
     unlike = torch.cdist(patches, patches).masked_fill_(near, torch.inf).amin(1).square() / patches.shape[1]
+    unlike = unlike.clamp_max(4)  # two of the most different colours; in a low picture all rows are near
     uneven = source.pixels.var(2, correction=0).mean(0)
     share = (unlike.view(rows, columns).mean(1) + _UNEVEN * uneven + 1e-3) ** -2
+    for _ in range(_ROUNDS):  # what is too much for some rows goes to the others
+        share = (share / share.sum()).clamp_max(_LARGEST_SHARE / rows)
     return share / share.sum()
 
 

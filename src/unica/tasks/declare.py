@@ -226,5 +226,5 @@ Where = Annotated[Region, Param("Where to act.", Group(Region))]
 
 def strength(fallback: Any = UNSET) -> Param:
     """How much a run may change the picture that enters. `fallback` is for engines without a default of their own."""
-    usual = " (default: by the engine)" if fallback is not UNSET else ""
+    usual = "" if fallback is UNSET else f" (default: {fallback}, unless the engine has its own)"
     return Param(f"How much may change: 0 is nothing, 1 is everything{usual}.", Number(0, 1), fallback=fallback)

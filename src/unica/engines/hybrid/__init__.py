@@ -46,8 +46,6 @@ class HybridEngine(Engine):
     knobs = Knobs
     presets = {"fast": "good pictures after less than a minute of training"}  # noqa: RUF012
     defaults = {  # noqa: RUF012
-        "style": {"strength": 0.3},
-        "analogy": {"strength": 0.4},
         "retarget": {"strength": 0.6},
         "text": {"from_level": 0, "prefer": 2.0},  # the layout follows
         "follow": {"from_level": 0, "prefer": 2.0},

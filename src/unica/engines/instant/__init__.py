@@ -34,8 +34,6 @@ class InstantEngine(Engine):
     opens_pictures = True
     knobs = Knobs
     defaults = {  # noqa: RUF012
-        "style": {"strength": 0.3},
-        "analogy": {"strength": 0.4},
         "retarget": {"strength": 0.65},
         "text": {"prefer": 4.0},
         "follow": {"prefer": 4.0},

@@ -56,8 +56,6 @@ class SinDiffusionEngine(Engine):
         "multi-scale": "the baseline of the paper's Table 3: a network for each level of a pyramid",
     }
     defaults = {  # noqa: RUF012
-        "style": {"strength": 0.3},
-        "analogy": {"strength": 0.4},
         "retarget": {"strength": 0.95},
     }
 

@@ -234,8 +234,11 @@ def test_a_balanced_use_is_the_one_that_the_order_expects() -> None:
     """A canvas all of which lies above the source uses its upper rows, though the lower ones are left."""
     y, x = scenery(20, 24), noisy(scenery(20, 24, seed=3), 0.5)
     order = row_prior((torch.arange(20) - 20) / 20, 20, 4.0, 0.5, 7)
-    found = posterior(x, scale(y), 0.5, 7, FREE, order=order, balance=4)
-    assert found.origins[..., 0].float().mean() < 6
+    even, expected = (
+        posterior(x, scale(y), 0.5, 7, FREE, order=order, balance=4, row_use=use).origins[..., 0].float().mean()
+        for use in (None, order.softmax(1).mean(0))
+    )
+    assert expected < 6 and expected < even
 
 
 def test_a_canvas_without_top_and_a_run_from_a_picture_have_no_order() -> None:

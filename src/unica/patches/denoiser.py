@@ -106,10 +106,12 @@ class PatchDenoiser:
         balance = settings.balance if level.index == 0 and settings.is_exact(level, t) else 0
         order = self._order(x, t, patch, level) if memory.free or level.heights is not None else None
         edges = settings.edges if order is None else settings.ordered_edges
+        # A canvas that shows the source evenly needs all of it alike; a canvas of sky alone needs no ground.
+        row_use = None if order is None or level.heights is None else order.softmax(1).mean(0)
         found = posterior(
             x, scale, t, patch, edges,
             prior=memory.prior if balance else None, balance=balance, wrap=level.wrap, pixel_weight=pixel_weight,
-            order=order, relevance=self.relevance if level.index == 0 else None, dtype=self.dtype,
+            order=order, relevance=self.relevance if level.index == 0 else None, row_use=row_use, dtype=self.dtype,
         )  # fmt: skip
         memory.prior, memory.origins = found.prior, found.origins
         return self._copy(found.x0, scale.pixels, level, memory) if _is_last(t, level) else found.x0

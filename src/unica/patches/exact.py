@@ -61,6 +61,7 @@ def posterior(
     pixel_weight: Float[Tensor, "h w"] | None = None,
     order: Float[Tensor, "h hs"] | None = None,
     relevance: Float[Tensor, "hs ws"] | None = None,
+    row_use: Float[Tensor, " hs"] | None = None,
     backend: Backend | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Posterior:
@@ -70,8 +71,9 @@ def posterior(
     - `order`: log prior of source rows for each row of the canvas. Rows at minus infinity are not even compared.
     - `relevance`: log prior of the source's patches, the same everywhere on the canvas.
     - `prior`: a log prior as well, but one that only serves balance. `balance` rounds of Sinkhorn's iteration change it
-      so that all patches get equal use, or use in proportion to their relevance and to what the order expects. On
-      canvases of several blocks there is only one round, and its prior takes effect in the next step.
+      so that all patches get equal use, or use in proportion to their relevance and to `row_use`, which is how much of
+      each source row is wanted. On canvases of several blocks there is only one round, and its prior takes effect in
+      the next step.
     - `pixel_weight`: how much each pixel of x counts, 1 by default. A pixel with noise s instead of sigma has
       (sigma / s)^2.
     - `dtype`: of the matrix products, as long as the noise is larger than its rounding. Compiled loops use float32.
@@ -88,7 +90,7 @@ def posterior(
     prior = torch.zeros_like(visible) if prior is None else prior
     relevance = torch.zeros_like(visible) if relevance is None else relevance
     order = visible.new_zeros(height, len(visible)) if order is None else order
-    wanted = _wanted_use(relevance, order, source.visible)
+    wanted = _wanted_use(relevance, row_use, source.visible)
     of_source = (prior + relevance).masked_fill(~source.visible, -torch.inf)
     lowest, depth = _candidates(order)
     padded, signed_cost = _padded(x, pixel_weight, radius + reach, edges, wrap)
@@ -134,11 +136,11 @@ def _evened(
 
 
 def _wanted_use(
-    relevance: Float[Tensor, "hs ws"], order: Float[Tensor, "h hs"], visible: Bool[Tensor, "hs ws"]
+    relevance: Float[Tensor, "hs ws"], row_use: Float[Tensor, " hs"] | None, visible: Bool[Tensor, "hs ws"]
 ) -> Float[Tensor, "hs ws"]:
-    """How often each source patch should be used, as a multiple of the mean: as the priors say, the rows' included."""
-    of_rows = order.softmax(1).mean(0).clamp_min(_RARE)
-    shares = (relevance - relevance[visible].max()).clamp_min(-_LARGEST_LOG).exp() * of_rows[:, None]
+    """How often each source patch should be used, as a multiple of the mean."""
+    shares = (relevance - relevance[visible].max()).clamp_min(-_LARGEST_LOG).exp()
+    shares = shares if row_use is None else shares * row_use.clamp_min(_RARE)[:, None]
     return torch.where(visible, shares / (shares * visible).mean(), 1.0)
 
 

@@ -1,13 +1,21 @@
 PYTHON ?= python3
 BIN := .venv/bin
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export OMP_WAIT_POLICY ?= passive
-.PHONY: demo test test-slow fuzz lint
+.PHONY: demo studio browser test test-slow fuzz lint
 
 demo: .venv/core
 	@for image in examples/images/*.png examples/images/*.jpg; do \
 		for engine in instant hybrid; do \
 			$(BIN)/unica sample "$$image" --engine $$engine -n 4 --sheet -o demo/$$engine || exit; done; done
 	@echo "The new pictures are in demo/instant and demo/hybrid; each *-sheet.png shows four of one source."
+
+studio: .venv/studio
+	$(BIN)/unica studio --open
+
+browser:
+	@command -v chromium >/dev/null || command -v apt-get >/dev/null || { echo "Install Chromium, which the studio's tests need."; exit 1; }
+	@command -v chromium >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q chromium; }
 
 test: .venv/dev lint
 	$(BIN)/pytest
@@ -26,6 +34,10 @@ lint: .venv/dev
 .venv/core: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -q -c constraints.txt -e .
+	@touch $@
+
+.venv/studio: .venv/core
+	$(BIN)/pip install -q -c constraints.txt -e '.[studio]'
 	@touch $@
 
 .venv/dev: .venv/core

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from unica.cli.drawing import OutputOptions
-from unica.cli.models import ModelOptions
 from unica.declare import UNSET, Choice, Flag, Group, Number, Parameter, Whole, parameters
 from unica.engines.base import engines
+from unica.jobs.drawing import OutputOptions
+from unica.jobs.models import ModelOptions
 from unica.tasks import Task, tasks
 
 PAGE = Path(__file__).parent / "reference.md"

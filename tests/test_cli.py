@@ -21,11 +21,11 @@ from typer.testing import CliRunner
 
 from unica import cli
 from unica.cli.app import make_app
-from unica.cli.drawing import options_of_task
-from unica.cli.outputs import without_folders
-from unica.cli.progress import Forecast, Progress
 from unica.errors import UnicaError
 from unica.image import read_text, save_png
+from unica.jobs.drawing import options_of_task
+from unica.jobs.outputs import without_folders
+from unica.jobs.progress import Forecast, Progress
 from unica.tasks import tasks
 
 

@@ -27,6 +27,8 @@ LAYERS = (
     {"tasks"},
     {"__init__"},  # `import unica` gives engines and tasks
     {"evaluation", "schema"},
+    {"jobs"},
+    {"studio"},
     {"cli"},
     {"__main__"},
 )
@@ -145,7 +147,7 @@ except SystemExit as end:
 
 
 def test_drawing_from_a_picture_loads_nothing_of_training() -> None:
-    code = "import unica.cli.drawing, unica.guides.clip, unica\n"
+    code = "import unica.jobs.drawing, unica.guides.clip, unica\n"
     code += "from PIL import Image\n"
     code += "unica.sample(unica.open(Image.linear_gradient('L').resize((32, 32))), size=(16, 16))"
     absent = ("huggingface_hub.hub_mixin", "safetensors.torch", "transformers", "unica.engines.trained")

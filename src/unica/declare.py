@@ -401,6 +401,7 @@ class Param:
     short: str = ""  # a one-letter option
     argument: bool = False  # given by its position on a command line, without its name
     off: str = ""  # of a flag that is on by default: the help of the option that turns it off
+    advanced: bool = False  # seldom changed: forms fold it away
     recorded: bool = True  # whether it can change the picture, and belongs to the command that makes it again
     fallback: Any = UNSET  # where None means the engine's default: what holds if the engine has none
     command_default: Any = UNSET  # the command line's default, where it is not Python's

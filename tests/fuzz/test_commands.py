@@ -25,10 +25,10 @@ from hypothesis import strategies as st
 
 from unica.cli.app import main
 from unica.cli.commands import bench, evaluate, import_, info, schema, train
-from unica.cli.drawing import options_of_task
-from unica.cli.options import Option, options_of
 from unica.declare import Boxes, Choice, File, Flag, Number, Placements, Polygons, Size, Stretch, Whole
 from unica.image import png_bytes, to_pil
+from unica.jobs.drawing import options_of_task
+from unica.jobs.options import Option, options_of
 from unica.tasks import tasks
 
 LONGEST = 20.0  # seconds of a processor that a command may take; nearly all need less than one

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from unica.cli.outputs import spare
 from unica.cli.progress import reporter
 from unica.cli.terminal import plain
 from unica.engines.base import engines, find, picture_engine
@@ -21,6 +20,7 @@ from unica.evaluation import load_networks
 from unica.evaluation.bench import RESULTS, Benchmark, Method, Row, find_images, read_results, run
 from unica.evaluation.report import number
 from unica.files import check_folder, write_text
+from unica.jobs.outputs import spare
 from unica.metrics import measures
 from unica.plot import Point, scatter
 from unica.training.session import seconds

@@ -8,14 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from unica.cli.models import Device, Precision
-from unica.cli.options import Option, command, options_of
-from unica.declare import Choice, File, Flag, Param, Repeated, Size, Text, Whole, parameters
-from unica.engines.base import engines, picture_engine
+from unica.cli.options import command
+from unica.declare import File, Flag, Number, Param, Repeated, Size, Text, Whole, parameters
+from unica.engines.base import picture_engine
+from unica.jobs.models import Device, Precision
+from unica.jobs.options import Option, options_of
+from unica.jobs.training import TRAINED, Budget, EngineName, MaxSide, Preset, Steps, TrainSeed
 
-MODELS, MEASURING = "Models", "Measuring"
-_TRAINED = [engine for engine in engines().values() if engine.presets]
-_PRESETS = "; ".join(f"{engine.name}: {', '.join(engine.presets)}" for engine in _TRAINED)
+STUDIO, MODELS, MEASURING = "In the browser", "Models", "Measuring"
 
 
 class Texts(Repeated):
@@ -52,23 +52,16 @@ Weights = Annotated[Path | None, Param("Networks' weights are here; nothing is d
 
 def train(
     image: Annotated[Path, Param("The one picture to learn from.", File("IMAGE"), argument=True)],
-    engine: Annotated[
-        str | None,
-        Param(f"Which engine (default: {_TRAINED[0].name}).", Choice(*(engine.name for engine in _TRAINED))),
-    ] = None,
-    preset: Annotated[str | None, Param(f"How. {_PRESETS} (default: the first).", Text("NAME"))] = None,
-    budget: Annotated[
-        str | None, Param("How long: 90s, 10m or 1h30m (default: 10m, unless the preset has steps).", Text("TIME"))
-    ] = None,
-    steps: Annotated[
-        int | None, Param("How many steps, instead of a budget (default: the preset's).", Whole(1, 10**9))
-    ] = None,
+    engine: EngineName = None,
+    preset: Preset = None,
+    budget: Budget = None,
+    steps: Steps = None,
     output: Annotated[
         Path | None, Param("Where the model goes (default: IMAGE.unica).", File("MODEL", written=True), short="o")
     ] = None,
     resume: Annotated[bool, Param("Continue a training that was interrupted.", Flag())] = False,
-    seed: Annotated[int, Param("Seed of everything random in the training.", Whole(0, 2**62))] = 0,
-    max_side: Annotated[int, Param("Larger sources are shrunk to this many pixels a side.", Whole(32, 10**6))] = 1024,
+    seed: TrainSeed = 0,
+    max_side: MaxSide = 1024,
     device: Device = "auto",
     precision: Precision = "auto",
     source: Source = True,
@@ -185,9 +178,41 @@ def bench(
     )  # fmt: skip
 
 
+def studio(
+    path: Annotated[Path | None, Param("What the page starts with.", File("PICTURE|MODEL"), argument=True)] = None,
+    port: Annotated[int, Param("Where on this machine; 0 is any that is free.", Whole(0, 65535))] = 7860,
+    open: Annotated[bool, Param("Open the page in the browser.", Flag())] = False,
+    host: Annotated[
+        str,
+        Param("An address that other machines reach. They need a token, which is printed.", Text("ADDRESS")),
+    ] = "127.0.0.1",
+    auth: Annotated[
+        str | None, Param("Ask for a user and a password, which is in a file, instead of a token.", Text("USER:FILE"))
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        Param("Where everything is kept (default: in the user's cache).", File("DIR", written=True)),
+    ] = None,
+    quota: Annotated[float, Param("Gigabytes that are kept; the oldest go first.", Number(0.01, 1e5))] = 4.0,
+    days: Annotated[float, Param("Days after which something is removed.", Number(0.01, 1e5))] = 7.0,
+    clip: Annotated[Sequence[str], Param("Offer this CLIP for text, a folder; may be repeated.", Texts("DIR"))] = (),
+    workers: Annotated[int | None, Param("Jobs at a time (default: one for each core).", Whole(1, 256))] = None,
+    mcp: Annotated[bool, Param("Offer the tasks to assistants, too, by the Model Context Protocol.", Flag())] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Open a page on which everything can be done: in the browser, on this machine."""
+    from unica.cli.studio import run
+
+    run(
+        path, open, quiet, host=host, port=port, auth=auth, folder=folder, quota=quota, days=days, clips=clip,
+        mcp=mcp, workers=workers,
+    )  # fmt: skip
+
+
 def add_commands(app: typer.Typer, only: str | None = None) -> None:
     """The commands that are no tasks. With `only`, the others have no options."""
     for function, name, group in (
+        (studio, "studio", STUDIO),
         (train, "train", MODELS),
         (info, "info", MODELS),
         (import_, "import", MODELS),
@@ -210,6 +235,6 @@ def _options(function: Callable[..., None]) -> list[Option]:
     """The declared parameters; of `train`, also each engine's knobs."""
     options = [Option(parameter) for parameter in parameters(function)]
     if function is train:
-        for engine in _TRAINED:
+        for engine in TRAINED:
             options += options_of(engine.training_knobs, f"Engine: {engine.name}", optional=True)
     return options

@@ -1,80 +1,18 @@
-"""The commands that draw: from a declared task to whole files on disk."""
+"""The commands that draw: one for each declared task."""
 
 import json
-import shlex
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Any
 
 import typer
 
-from unica.cli.models import model_options, open_model, other_offers, typed_options
-from unica.cli.options import Option, as_typed, command, grouped, options_of, written
-from unica.cli.outputs import Outputs, check_file, read_files, without_folders
+from unica.cli.options import command
 from unica.cli.signals import Stopped
 from unica.cli.terminal import complain
-from unica.declare import Choice, Destination, File, Flag, Group, Number, Param, parameters
-from unica.engines.base import Model
-from unica.errors import UnicaError
+from unica.jobs.drawing import Drawing, options_of_task
 from unica.tasks import Task, tasks
-
-if TYPE_CHECKING:
-    from unica.cli.progress import Progress
-
-PANEL = "Output"
-_PLAIN = "sample"  # the task whose files have no suffix, and after which other engines are named
-_COUNTED = ("count", "seed")  # parameters of tasks that are shown with the output
-
-
-@dataclass(frozen=True)
-class OutputOptions:
-    """What is written, and what is said."""
-
-    output: Annotated[
-        str,
-        Param(
-            "A folder for the pictures, or a file: x.png, x.jpg, x.webp, x.tif (or x.gif, of an animation).",
-            Destination("DIR|FILE", written=True),
-            short="o",
-        ),
-    ] = "unica-out"
-    overwrite: Annotated[
-        bool, Param("Replace pictures of the same name; else they stay, and new ones are numbered.", Flag())
-    ] = False
-    sheet: Annotated[bool, Param("Also write a contact sheet.", Flag())] = False
-    provenance: Annotated[bool, Param("Also write where in the source each pixel comes from.", Flag())] = False
-    keep_paths: Annotated[bool, Param("Write the paths of files into the pictures, not only their names.", Flag())] = (
-        False
-    )
-    json: Annotated[bool, Param("Write one machine-readable line to stdout.", Flag())] = False
-    quiet: Annotated[bool, Param("Say nothing.", Flag(), short="q")] = False
-    yes: Annotated[bool, Param("Draw also what takes more than an hour.", Flag(), short="y")] = False
-
-
-@dataclass(frozen=True)
-class AnimationOptions:
-    """How the pictures of an animation become one file."""
-
-    format: Annotated[str, Param("Format of the file.", Choice("gif", "webp", "png"))] = "gif"
-    fps: Annotated[float, Param("Pictures a second.", Number(0.1, 60))] = 12
-
-
-@dataclass(frozen=True)
-class PreviewOptions:
-    """A preview of where the task acts."""
-
-    show_mask: Annotated[
-        Path | None,
-        Param(
-            "First write a PNG of the picture, in which what will be drawn anew is red.",
-            File(written=True),
-            recorded=False,
-        ),
-    ] = None
 
 
 def add_tasks(app: typer.Typer, only: str | None = None) -> None:
@@ -88,253 +26,20 @@ def add_tasks(app: typer.Typer, only: str | None = None) -> None:
 
 
 def _run(declared: Task, values: dict[str, Any]) -> None:
-    _Command(declared, values).save()
+    from unica.cli.progress import late_reporter, reporter
 
-
-def options_of_task(declared: Task) -> list[Option]:
-    """The task's own options first, then output, the model, and each engine's knobs."""
-    declared_options = options_of(declared.function)
-    own = [option for option in declared_options if option.name not in _COUNTED]
-    counted = [
-        replace(option, panel=PANEL, optional=option.name == "count")
-        for option in declared_options
-        if option.name in _COUNTED
-    ]
-    if declared.animation:
-        own += options_of(AnimationOptions)
-    if declared.preview is not None:
-        own += options_of(PreviewOptions, "Where to act")
-    output = [*counted, *options_of(OutputOptions, PANEL)]
-    if declared.figures is not None:
-        output.append(Option(_show(declared.figures.help), PANEL))
-    path, *model = model_options()
-    return [path, *own, *output, *model]
-
-
-def _show(help: str) -> Any:
-    """The option that a task with figures has."""
-
-    def declared(show: Annotated[bool, Param(help, Flag(), recorded=False)] = False) -> None: ...
-
-    return parameters(declared)[0]
-
-
-class _Command:
-    """One command that draws."""
-
-    def __init__(self, task: Task, values: dict[str, Any]) -> None:
-        from unica.image import ANIMATED, STILL
-
-        self.task, self.mask = task, values.get("show_mask")
-        options = options_of_task(task)
-        read = read_files(options, values).values()
-        endings = ANIMATED if task.animation else STILL
-        self.outputs = Outputs.named(values["output"], endings, read, values["overwrite"])
-        if "count" in values and values["count"] is None:  # a file that was named is one picture
-            usual = next(option.usual for option in options if option.name == "count")
-            values = {**values, "count": usual if self.outputs.stem is None else 1}
-        self.values = values
-        self.began = time.perf_counter()
-        self.pictures: list[dict[str, Any]] = []  # a report on each one that is written
-        animation = parameters(AnimationOptions) if task.animation else ()
-        named = values if values["keep_paths"] else without_folders(options, values)
-        self.source = File().format(named["path"])
-        self.options = written([*task.parameters, *animation], named)
-
-    def save(self) -> None:
-        """Draw, and write every picture the moment it is done. A report goes to stdout if that is asked for."""
-        with _interruptible(self.pictures):
-            report = self._save()
-        if self.values["json"]:
-            print(json.dumps(report))
-
-    def _save(self) -> dict[str, Any]:
-        from unica.cli.progress import late_reporter, reporter
-        from unica.files import check_folder
-        from unica.image import check_ending, contact_sheet, png_bytes
-        from unica.machine import peak_memory_mb
-
-        if self.mask is not None:
-            check_file(self.mask, self.outputs.read)
-            if self.mask.suffix.lower() != ".png":
-                raise UnicaError(f"--show-mask writes a PNG: {self.mask} must end in .png")
-        with late_reporter(self.values["quiet"], "learning") as report:
-            self.model = model = open_model(self.values, report)
-        arguments = grouped(self.task.parameters, self.values)
-        with reporter(self.values["quiet"]) as progress:
-            self._say_if_shrunk(progress)
-            if self.task.prepare is not None:
-                arguments = self.task.prepare(model, self.task.values(model, arguments), progress.say)
-            if self.outputs.stem is not None and not self.task.animation:
-                check_ending(self.outputs.suffix.lower(), model.picture.alpha is not None)
-            frames = self.task.frames(model, **arguments)  # finds out now what is wrong with the arguments
-            self.outputs.check(
-                self._name(self.values["seed"] + number) for number in range(self.values.get("count") or 1)
-            )
-            check_folder(self.outputs.folder)
-            if self.mask is not None:
-                self._show_mask(arguments, self.mask)
-            report = self._draw(frames, arguments, progress)
-            sheet = report.pop("images")
-            if sheet:
-                stem = self.outputs.stem or self._stem
-                path = self.outputs.write(f"{stem}-sheet.png", png_bytes(contact_sheet(sheet)))
-                report["sheet"] = str(path)
-                progress.say(f"{path}")
-            if self.values["engine"] is None and self.task.name == _PLAIN:
-                for offer in other_offers(self.values["path"], model):
-                    progress.say(offer)
-        report["seconds"] = round(time.perf_counter() - self.began, 3)
-        report["peak_memory_mb"] = peak_memory_mb()
-        return report
-
-    def _draw(self, frames: Iterator[Any], arguments: dict[str, Any], progress: "Progress") -> dict[str, Any]:
-        """Write each picture and note it. Returns the report, but for what is known only at the end."""
-        import unica
-
-        sheet, size = [], (0, 0)
-        self.first_preview = 0.0
-        started = time.perf_counter()
-        for frame, images in self._finished(frames, progress):
-            size = images[-1].size
-            sheet += images[-1:] if self.values["sheet"] else []  # only a sheet needs them again
-            path = self._write(frame, images)
-            seconds = time.perf_counter() - started
-            started = time.perf_counter()
-            notes = {} if self.task.notes is None else self.task.notes(frame, **arguments)
-            self.pictures.append({"path": str(path), "seed": frame.seed, "seconds": round(seconds, 3), **notes})
-            if self.values.get("show") and self.task.figures is not None:
-                self.pictures[-1] |= self._save_beside(path, _figures(self.task.figures.draw(frame)))
-            if self.values["provenance"] and frame.origins is not None:
-                self.pictures[-1] |= self._save_beside(path, _origins(self.model, frame.origins))
-            numbers = {name: value for name, value in notes.items() if isinstance(value, float)}
-            said = "".join(f", {name.replace('_', ' ')} {value:g}" for name, value in numbers.items())
-            progress.say(f"{path}  ({seconds:.1f} s{said})")
-        return {
-            "task": self.task.name,
-            "engine": self.model.engine,
-            "version": unica.__version__,
-            "source": str(self.values["path"]),
-            "source_sha256": self.model.picture.sha256,
-            "size": list(size),
-            "pictures": self.pictures,
-            "sheet": None,
-            "seconds_per_picture": round(sum(p["seconds"] for p in self.pictures) / len(self.pictures), 3),
-            "first_preview_seconds": round(self.first_preview, 3),
-            "images": sheet,
-        }
-
-    def _finished(self, frames: Iterator[Any], progress: "Progress") -> Iterator[tuple[Any, list[Any]]]:
-        """The pictures of each file, and the last of their frames: one picture, or all those of an animation."""
-        from unica.cli.progress import Forecast
-
-        images: list[Any] = []
-        final = None
-        forecast = Forecast(progress, self.values["yes"])
-        for frame in frames:
-            forecast.update(frame.done)
-            self.first_preview = self.first_preview or time.perf_counter() - self.began
-            progress.update(frame.done)
-            if final is not None and frame.index != final.index:
-                yield final, images
-                images, final = [], None
-            if frame.last:
-                images.append(frame.image())
-                final = frame
-                if not self.task.animation:
-                    yield final, images
-                    images, final = [], None
-        if final is not None:
-            yield final, images
-
-    def _write(self, frame: Any, images: list[Any]) -> Path:
-        """One file with its provenance: a PNG, or all pictures of an animation."""
-        from unica.image import animation_bytes, picture_bytes
-
-        text, name = self._provenance(frame, images[-1].size), self._name(frame.seed)
-        suffix = Path(name).suffix.lower()
-        if self.task.animation:
-            return self.outputs.write(name, animation_bytes(images, suffix, self.values["fps"], text))
-        return self.outputs.write(name, picture_bytes(frame.pixels, frame.alpha, self.model.picture.bits, text, suffix))
-
-    def _name(self, seed: int) -> str:
-        """Of the file with the picture of this seed."""
-        suffix = f".{self.values['format']}" if self.task.animation else ".png"
-        return self.outputs.name(self._stem, seed, suffix, several=(self.values.get("count") or 1) > 1)
-
-    def _save_beside(self, path: Path, files: Mapping[str, tuple[str, bytes]]) -> dict[str, str]:
-        """Files that explain a picture; each has a suffix of its own."""
-        return {
-            name: str(self.outputs.write(path.with_suffix(suffix).name, data)) for name, (suffix, data) in files.items()
-        }
-
-    @property
-    def _stem(self) -> str:
-        name = self.model.picture.name
-        return name if self.task.name == _PLAIN else f"{name}-{self.task.name}"
-
-    def _provenance(self, frame: Any, size: tuple[int, int]) -> dict[str, str]:
-        """What a picture says of how it was made."""
-        import unica
-
-        model, source = self.model, self.values["path"]
-        settings = {
-            **model.settings,
-            "size": list(size),
-            **{name: value for name, value in self.options.items() if name != "size"},
-            "device": model.device.type,
-            "dtype": str(model.dtype).removeprefix("torch."),
-        }
-        return {
-            "Software": f"unica {unica.__version__}",
-            "unica:task": self.task.name,
-            "unica:engine": model.engine,
-            "unica:settings": json.dumps(settings, default=str),
-            "unica:seed": str(frame.seed),
-            "unica:source": source.name,
-            "unica:source-sha256": model.picture.sha256,
-            "unica:command": self._again(frame.seed),
-        }
-
-    def _again(self, seed: int) -> str:
-        """The command that makes exactly this picture again."""
-        line, positional = ["unica", self.task.name, self.source, "-n", "1", "--seed", str(seed)], []
-        animation = parameters(AnimationOptions) if self.task.animation else ()
-        for parameter in [*self.task.parameters, *animation]:
-            fields = parameters(parameter.kind.of) if isinstance(parameter.kind, Group) else (parameter,)
-            for field in fields:
-                if field.about.argument:
-                    positional += self.options[field.name]
-                elif field.about.recorded:
-                    line += as_typed(field, self.options[field.name])
-        line += typed_options(self.values["path"], self.values["device"], self.model)
-        return shlex.join([*line, "--", *positional] if positional else line)
-
-    def _show_mask(self, arguments: Mapping[str, Any], path: Path) -> None:
-        """Write the canvas with what will be new in red."""
-        from unica.image import save_png, to_pil
-        from unica.masks import shown
-
-        if self.task.preview is None:
-            return
-        canvas = self.task.preview(self.model, **self.task.values(self.model, arguments))
-        new = canvas.new > 0
-        alpha = None if canvas.alpha is None else canvas.alpha.masked_fill(new, 1.0)
-        save_png(to_pil(shown(new, canvas.pixels), alpha), path)
-
-    def _say_if_shrunk(self, progress: "Progress") -> None:
-        model, path = self.model, self.values["path"]
-        (w0, h0), (w, h) = model.picture.original_size, model.picture.size
-        if (w0, h0) == (w, h):
-            return
-        if model.max_side is None:
-            progress.say(f"{path} was trained at {w}x{h}, on a source of {w0}x{h0}")
-        else:
-            progress.say(f"{path} is {w0}x{h0}; working at {w}x{h} (--max-side {model.max_side})")
+    drawing, quiet = Drawing(declared, values), values["quiet"]
+    with _interruptible(drawing.pictures):
+        with late_reporter(quiet, "learning") as report:
+            drawing.open(report)
+        with reporter(quiet) as progress:
+            report = drawing.save(progress)
+    if values["json"]:
+        print(json.dumps(report))
 
 
 @contextmanager
-def _interruptible(pictures: list[dict[str, Any]]) -> Iterator[None]:
+def _interruptible(pictures: Sequence[Mapping[str, Any]]) -> Iterator[None]:
     """A signal ends the run in a sentence; each picture is written whole or not at all."""
     try:
         yield
@@ -343,24 +48,3 @@ def _interruptible(pictures: list[dict[str, Any]]) -> Iterator[None]:
         kept = f"kept {len(paths)}, {paths[0]} to {paths[-1]}" if paths else "no picture was finished"
         complain(f"interrupted; {kept}")
         raise SystemExit(stopped.exit_code) from None
-
-
-def _figures(figures: Mapping[str, tuple[str, Any]]) -> dict[str, tuple[str, bytes]]:
-    """Pictures and curves that explain a result, as files."""
-    from unica.image import png_bytes, to_pil
-
-    return {
-        name: (suffix, figure.encode() if isinstance(figure, str) else png_bytes(to_pil(figure)))
-        for name, (suffix, figure) in figures.items()
-    }
-
-
-def _origins(model: Model, origins: Any) -> dict[str, tuple[str, bytes]]:
-    """Where every pixel comes from: a map for programs, and an overview beside the source for people."""
-    from unica.image import contact_sheet, png_bytes, to_pil
-    from unica.provenance import key, map_bytes, overview
-
-    source = model.picture.pixels
-    shown = overview(origins, (source.shape[1], source.shape[2]))
-    sheet = contact_sheet([to_pil(key(source)), to_pil(shown)], columns=2)
-    return {"map": (".map.png", map_bytes(origins)), "overview": (".overview.png", png_bytes(sheet))}

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor
 
-from unica.cli.outputs import check_file
 from unica.cli.progress import reporter
 from unica.cli.terminal import plain, say
 from unica.errors import UnicaError
-from unica.evaluation import Evaluation, Samples, evaluate, load_networks
-from unica.evaluation.protocol import read
-from unica.evaluation.report import COLUMNS, Figure, caption, html, reasons, rows, verdict
-from unica.files import write_text
-from unica.image import SUFFIXES, data_uri, to_pil
-from unica.metrics import Sample
-from unica.provenance import key, overview
+from unica.evaluation import Evaluation
+from unica.evaluation.report import COLUMNS, reasons, rows, verdict
+from unica.image import SUFFIXES
+from unica.jobs.measuring import measured
+from unica.jobs.outputs import check_file
 
 _NO_SAMPLE = re.compile(r"(-sheet|\.map|\.overview|\.mask)(_\d+)?$")  # how other files end that `unica sample` writes
-_SHOWN = 480  # pixels of the longer side of a picture in the report
 
 
 def evaluate_and_show(
@@ -34,20 +29,8 @@ def evaluate_and_show(
     paths = pictures(samples)
     if report is not None:
         check_file(report, [image, *paths])
-    networks = load_networks(weights)
-    source = read(image)
-    figures = [_figure(image.name, source, key(source[0]), "the source, and its places as colours")]
     with reporter(quiet, "measuring") as progress:
-
-        def seen(index: int, sample: Sample, scores: Mapping[str, float]) -> None:
-            progress.update((index + 1) / len(paths))
-            if report is not None:
-                where = overview(sample.origins, sample.source.size)
-                figures.append(_figure(paths[index].name, sample.pixels, where, caption(scores)))
-
-        result = evaluate(image, Samples(paths), networks, seen)
-    if report is not None:
-        write_text(html(result, figures), report)
+        result = measured(image, paths, weights, report, progress.update)
     if as_json:
         print(json.dumps(result.as_json()))
     else:
@@ -66,10 +49,6 @@ def pictures(files_and_folders: Iterable[Path]) -> list[Path]:
             raise UnicaError(f"there are no pictures in {path}")
         paths += found
     return paths
-
-
-def _figure(title: str, picture: Tensor, where: Tensor, text: str) -> Figure:
-    return Figure(title, [data_uri(to_pil(pixels), _SHOWN) for pixels in (picture[0], where)], text)
 
 
 def _is_sample(path: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -11,21 +10,9 @@ from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, Tim
 from rich.progress import Progress as RichProgress
 
 from unica.cli.terminal import plain
-from unica.errors import UnicaError, span
+from unica.jobs.progress import Progress
 
-_WATCHED = 3.0  # seconds of a run before there is a forecast
-_LONG, _TOO_LONG = 90.0, 3600.0  # seconds of a run of which is told, and of one that must be wanted
 _LINES = 20  # at most, about how far a training is, where there is no terminal
-
-
-class Progress:
-    """Reports nothing, as --quiet wants; subclasses report."""
-
-    def update(self, done: float, standing: str = "") -> None:
-        """Report that this share of the whole is done; 1 is all. `standing` is a short text about it."""
-
-    def say(self, line: str) -> None:
-        """Print a line that stays on the screen."""
 
 
 class _Lines(Progress):
@@ -49,30 +36,6 @@ class _Bar(_Lines):
 
     def update(self, done: float, standing: str = "") -> None:
         self._bar.update(self._task, completed=done, standing=standing)
-
-
-class Forecast:
-    """How long a run takes, from the time between its first step and later ones: the first one may compile code."""
-
-    def __init__(self, progress: Progress, patient: bool, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._progress, self._patient, self._clock = progress, patient, clock
-        self._began, self._first, self._told = clock(), None, False
-
-    def update(self, done: float) -> None:
-        """Note that this share of the run is done. Says once how long it all takes, and refuses what takes too long."""
-        now = self._clock()
-        self._first = self._first or (now, done)
-        then, before = self._first
-        if self._told or now - then < _WATCHED or done <= before:
-            return
-        self._told = True
-        total = then - self._began + (now - then) * (1 - before) / (done - before)
-        if total > _TOO_LONG and not self._patient:
-            raise UnicaError(
-                f"this takes about {span(total)}: say --yes if it may, or ask for a smaller size or fewer pictures"
-            )
-        if total > _LONG:
-            self._progress.say(f"this takes about {span(total)}")
 
 
 @contextmanager

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import unica
-from unica.cli.models import refuse_others
-from unica.cli.outputs import spare
 from unica.cli.progress import reporter
 from unica.cli.signals import Stopped, handled
 from unica.cli.terminal import complain, say
@@ -21,6 +19,8 @@ from unica.engines.base import Model, training_engine
 from unica.engines.train import begin
 from unica.errors import UnicaError, reason
 from unica.image import save_png
+from unica.jobs.models import refuse_others
+from unica.jobs.outputs import spare
 from unica.machine import peak_memory_mb
 from unica.training.loop import Progress
 from unica.training.memory import step_memory

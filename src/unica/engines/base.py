@@ -156,6 +156,7 @@ DetailKnob = Annotated[
     Param(
         "What draws fine detail: the network, as published, or patches of the source (default: as it was trained for).",
         Choice("network", "patches"),
+        advanced=True,
     ),
 ]
 
@@ -166,6 +167,7 @@ OrderKnob = Annotated[
         "How firmly things stay at their height in the picture, sky above and ground below: 0 not at all, 1 firmly"
         " (default: as firmly as in the source).",
         Number(0, 1),
+        advanced=True,
     ),
 ]
 

@@ -19,6 +19,7 @@ from unica.image.writing import (
     picture_bytes,
     png16_bytes,
     png_bytes,
+    preview_bytes,
     save_animation,
     save_png,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "picture_bytes",
     "png16_bytes",
     "png_bytes",
+    "preview_bytes",
     "read_header",
     "read_text",
     "resize",

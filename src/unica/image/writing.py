@@ -148,6 +148,17 @@ def data_uri(image: Image.Image, longest: int) -> str:
     return "data:image/png;base64," + base64.b64encode(png_bytes(small)).decode()
 
 
+def preview_bytes(image: Image.Image, longest: int) -> bytes:
+    """A small WebP to look at; no side is longer than `longest`."""
+    small, buffer = image, io.BytesIO()
+    if max(image.size) > longest:
+        small = image.copy()
+        small.thumbnail((longest, longest), Image.Resampling.BOX, reducing_gap=2)
+    small = small if small.mode in ("L", "RGB", "RGBA") else small.convert("RGBA" if "A" in small.mode else "RGB")
+    small.save(buffer, "WEBP", quality=82, method=1)
+    return buffer.getvalue()
+
+
 @contextmanager
 def _writing(path: Path) -> Iterator[BinaryIO]:
     try:

@@ -210,15 +210,19 @@ ContentScale = Annotated[
     ),
 ]
 ContentSize = Annotated[
-    tuple[int, int] | None, Param("Size of the result, to which the content is stretched, in place of a scale.", Size())
+    tuple[int, int] | None,
+    Param("Size of the result, to which the content is stretched, in place of a scale.", Size(), advanced=True),
 ]
-Feather = Annotated[int, Param("Width in pixels of the border in which old and new are mixed.", Whole(0, 256))]
+Feather = Annotated[
+    int, Param("Width in pixels of the border in which old and new are mixed.", Whole(0, 256), advanced=True)
+]
 Dilate = Annotated[
     int | None,
     Param(
         "Pixels by which what is marked grows. By default a mask or a polygon grows until it covers its thing and the"
         " soft border of it, and a box does not grow.",
         Whole(0, 256),
+        advanced=True,
     ),
 ]
 Where = Annotated[Region, Param("Where to act.", Group(Region))]

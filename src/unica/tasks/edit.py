@@ -93,6 +93,7 @@ def edit(
         Param(
             "Pixels on both sides of a border drawn anew (default: a fiftieth of the shorter side, 3 at least).",
             Whole(0, 64),
+            advanced=True,
         ),
     ] = None,
     count: Count = 1,

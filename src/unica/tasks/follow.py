@@ -37,7 +37,9 @@ Mode = Annotated[
     ),
 ]
 Place = Annotated[Region | None, Param("In mode region, where to act.", Group(Region))]
-Eta = Annotated[float | None, Param("How far each step follows the guidance (default: by the mode).", Number(0, 1))]
+Eta = Annotated[
+    float | None, Param("How far each step follows the guidance (default: by the mode).", Number(0, 1), advanced=True)
+]
 Fill = Annotated[
     float | None,
     Param("Share of the picture that is guided (default: 0.3 for content, else all).", Number(0, 1, above=True)),
@@ -45,12 +47,15 @@ Fill = Annotated[
 Momentum = Annotated[
     float | None,
     Param("How much of the engine's answer each step takes; less keeps more of what was gained (default: by the mode).",
-          Number(0, 1)),
+          Number(0, 1), advanced=True),
 ]  # fmt: skip
 FromLevel = Annotated[
     int,
     Param(
-        "In mode content, the first level that is guided; 0 is the coarsest (default: 1).", Whole(0, 100), fallback=1
+        "In mode content, the first level that is guided; 0 is the coarsest (default: 1).",
+        Whole(0, 100),
+        fallback=1,
+        advanced=True,
     ),
 ]
 Prefer = Annotated[
@@ -62,7 +67,8 @@ Prefer = Annotated[
     ),
 ]
 Scale = Annotated[
-    float | None, Param("Guide through the network instead, as SinDiffusion does: try 10000.", Number(0, 1e9))
+    float | None,
+    Param("Guide through the network instead, as SinDiffusion does: try 10000.", Number(0, 1e9), advanced=True),
 ]
 
 

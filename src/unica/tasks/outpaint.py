@@ -43,12 +43,18 @@ def outpaint(
     right: Annotated[int, Param("Pixels to add on the right.", _Pixels)] = 0,
     up: Annotated[int, Param("Pixels to add above.", _Pixels)] = 0,
     down: Annotated[int, Param("Pixels to add below.", _Pixels)] = 0,
-    size: Annotated[tuple[int, int] | None, Param("Size of the result, instead of pixels to add.", Size())] = None,
+    size: Annotated[
+        tuple[int, int] | None, Param("Size of the result, instead of pixels to add.", Size(), advanced=True)
+    ] = None,
     anchor: Annotated[
         str,
-        Param("With a size, where the picture stays: center, left, right, up, down or as left-up.", Text("PLACE")),
+        Param(
+            "With a size, where the picture stays: center, left, right, up, down or as left-up.",
+            Text("PLACE"),
+            advanced=True,
+        ),
     ] = "center",
-    repeat: Annotated[int, Param("How many times to extend by that much.", Whole(1, 1000))] = 1,
+    repeat: Annotated[int, Param("How many times to extend by that much.", Whole(1, 1000), advanced=True)] = 1,
     feather: Feather = 0,
     count: Count = 1,
     seed: Seed = 0,

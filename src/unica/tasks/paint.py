@@ -18,7 +18,9 @@ def paint(
     strength: Annotated[float, strength()] = 1.0,
     scale: ContentScale = 1.0,
     size: ContentSize = None,
-    coarse: Annotated[float, Param("Only shapes larger than this many pixels are followed.", Number(1, 256))] = 8,
+    coarse: Annotated[
+        float, Param("Only shapes larger than this many pixels are followed.", Number(1, 256), advanced=True)
+    ] = 8,
     follow: Annotated[
         float, Param("The share of the steps that follow the painting; the rest add detail.", Number(0, 1))
     ] = 0.6,

@@ -20,7 +20,7 @@ def sample(
     ] = 1,
     size: CanvasSize = None,
     stretch: Annotated[
-        tuple[float, float] | None, Param("Size of the result, as multiples of the source's.", Stretch())
+        tuple[float, float] | None, Param("Size of the result, as multiples of the source's.", Stretch(), advanced=True)
     ] = None,
     seed: Seed = 0,
     tile: Annotated[
@@ -28,7 +28,12 @@ def sample(
     ] = "",
     batch: Annotated[
         int | None,
-        Param("Pictures drawn together (default: what suits the device).", Whole(1, LARGEST_COUNT), recorded=False),
+        Param(
+            "Pictures drawn together (default: what suits the device).",
+            Whole(1, LARGEST_COUNT),
+            recorded=False,
+            advanced=True,
+        ),
     ] = None,
 ) -> "Iterator[Frame]":
     """Draw new pictures from one picture. The same seed gives the same picture."""

@@ -119,9 +119,14 @@ def text(
     ],
     mode: Mode = "content",
     clip: Annotated[
-        Any, Param("A CLIP of the transformers library: its name on the hub, or its folder.", ClipName("NAME|DIR"))
+        Any,
+        Param(
+            "A CLIP of the transformers library: its name on the hub, or its folder.",
+            ClipName("NAME|DIR"),
+            advanced=True,
+        ),
     ] = DEFAULT_CLIP,
-    views: Annotated[int, Param("How many views of the picture a step looks at.", Whole(1, 1024))] = 16,
+    views: Annotated[int, Param("How many views of the picture a step looks at.", Whole(1, 1024), advanced=True)] = 16,
     where: Place = None,
     eta: Eta = None,
     fill: Fill = None,

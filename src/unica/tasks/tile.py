@@ -53,7 +53,8 @@ def tile(
     model: Model,
     axis: Annotated[Axes, Param("Axes along which it repeats.", Choice("x", "y", "xy"))] = "xy",
     band: Annotated[
-        float, Param("Share of a side that is drawn anew at each end.", Number(0, 0.5, above=True, below=True))
+        float,
+        Param("Share of a side that is drawn anew at each end.", Number(0, 0.5, above=True, below=True), advanced=True),
     ] = 0.12,
     feather: Feather = 4,
     count: Count = 1,

@@ -28,12 +28,19 @@ class Knobs:
         ),
     ] = None
     patch: Annotated[
-        int | None, Param("Side of the patches that make fine detail (default: 7); larger ones copy more.", Odd(3, 31))
+        int | None,
+        Param(
+            "Side of the patches that make fine detail (default: 7); larger ones copy more.", Odd(3, 31), advanced=True
+        ),
     ] = None
     order: OrderKnob = None
     max_side: Annotated[
         int | None,
-        Param("Larger pictures are shrunk to this many pixels a side before they are learned.", Whole(32, 10**6)),
+        Param(
+            "Larger pictures are shrunk to this many pixels a side before they are learned.",
+            Whole(32, 10**6),
+            advanced=True,
+        ),
     ] = None
 
 

@@ -18,12 +18,14 @@ class Knobs:
         float, Param("0 gives near-copies, 0.5 new layouts of the same scene, 1 wild mixtures.", Number(0, 1))
     ] = 0.5
     order: OrderKnob = None
-    patch: Annotated[int, Param("Side of the patches that make fine detail; larger ones copy more.", Odd(3, 31))] = 7
+    patch: Annotated[
+        int, Param("Side of the patches that make fine detail; larger ones copy more.", Odd(3, 31), advanced=True)
+    ] = 7
     levels: Annotated[
-        int | None, Param("How many sizes the picture is seen at (default: by its size).", Whole(1, 12))
+        int | None, Param("How many sizes the picture is seen at (default: by its size).", Whole(1, 12), advanced=True)
     ] = None
     max_side: Annotated[
-        int | None, Param("Larger sources are shrunk to this many pixels a side.", Whole(32, 10**6))
+        int | None, Param("Larger sources are shrunk to this many pixels a side.", Whole(32, 10**6), advanced=True)
     ] = 1024
 
 

@@ -25,6 +25,7 @@ class Knobs:
         Param(
             "Steps of each level above the coarsest; more steps change more of what the coarser level drew.",
             Numbers(metavar="T,T,...", example="52,41,31,22"),
+            advanced=True,
         ),
     ] = None
     blend: Annotated[

@@ -24,7 +24,8 @@ class Knobs:
 
     steps: Annotated[int | None, Param("Steps of a run (default: 25).", Whole(1, 1000))] = None
     sampler: Annotated[
-        str | None, Param("How a step is made (default: sde-dpm++); ddpm is the paper's.", Choice(*SAMPLERS))
+        str | None,
+        Param("How a step is made (default: sde-dpm++); ddpm is the paper's.", Choice(*SAMPLERS), advanced=True),
     ] = None
     detail: DetailKnob = None
 

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import unica
-from unica.cli.options import Option, as_typed, options_of
 from unica.declare import Choice, File, Param, Text, parameters
 from unica.engines.base import Engine, Model, Report, engines, find, picture_engine
 from unica.errors import UnicaError, listed
+from unica.jobs.options import Option, as_typed, options_of
 
 SUFFIXES = (".unica", ".safetensors")
 
-Device = Annotated[str, Param("Where to compute.", Choice("auto", "cpu", "cuda", "mps"))]
-Precision = Annotated[str, Param("Precision of matrix products.", Choice("auto", "float32", "bf16"))]
+Device = Annotated[str, Param("Where to compute.", Choice("auto", "cpu", "cuda", "mps"), advanced=True)]
+Precision = Annotated[str, Param("Precision of matrix products.", Choice("auto", "float32", "bf16"), advanced=True)]
 
 
 @dataclass(frozen=True)

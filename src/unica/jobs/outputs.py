@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unica.cli.options import Option
 from unica.declare import File
 from unica.errors import UnicaError, listed, reason
 from unica.files import whole_file, write_new
+from unica.jobs.options import Option
 
 
 @dataclass(frozen=True)

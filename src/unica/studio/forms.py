@@ -1,0 +1,130 @@
+"""Forms for a page, made from declarations: each field with its kind, its range, its default and its help."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from unica.declare import UNSET, Choice, File, Group, Number, Parameter, Whole, parameters
+from unica.engines.base import engines, picture_engine
+from unica.errors import UnicaError
+from unica.jobs.drawing import OutputOptions, options_of_task
+from unica.jobs.options import Option, options_of
+from unica.jobs.training import TRAINED, Budget, EngineName, MaxSide, Preset, Steps, TrainSeed
+from unica.tasks import Task, tasks
+
+_OF_OUTPUT = ("yes",)  # what a form may set of the options of output
+_LEFT_OUT = ("path",)  # what is chosen elsewhere on the page
+
+
+def training(
+    engine: EngineName = None,
+    preset: Preset = None,
+    budget: Budget = "2m",
+    steps: Steps = None,
+    seed: TrainSeed = 0,
+    max_side: MaxSide = 1024,
+) -> None:
+    """Train a model on the picture. It can be stopped at any time, and is usable then."""
+
+
+def options_of_form(task: Task) -> list[Option]:
+    """The options of a task that a page or a program may set."""
+    left_out = {parameter.name for parameter in parameters(OutputOptions)} - set(_OF_OUTPUT) | {"show_mask", *_LEFT_OUT}
+    return [option for option in options_of_task(task) if option.name not in left_out]
+
+
+def options_of_training() -> list[Option]:
+    options = options_of(training)
+    for engine in TRAINED:
+        options += options_of(engine.training_knobs, engine.name, optional=True)
+    return options
+
+
+def forms() -> dict[str, Any]:
+    """Everything that a page must know to make its forms."""
+    return {
+        "tasks": [_of_task(task) for task in tasks().values() if task.group is not None],
+        "training": {
+            "description": training.__doc__,
+            "fields": [_field(option) for option in options_of_training()],
+        },
+        "engines": {
+            engine.name: {
+                "summary": engine.summary,
+                "opens_pictures": engine.opens_pictures,
+                "presets": dict(engine.presets),
+                "knobs": [knob.name for knob in parameters(engine.knobs)],
+                "training_knobs": [knob.name for knob in parameters(engine.training_knobs)],
+                "defaults": {task: dict(values) for task, values in engine.defaults.items()},
+            }
+            for engine in engines().values()
+        },
+        "picture_engine": picture_engine().name,
+    }
+
+
+def _of_task(task: Task) -> dict[str, Any]:
+    regions = {field.name for p in task.parameters if isinstance(p.kind, Group) for field in parameters(p.kind.of)}
+    needed = any(isinstance(p.kind, Group) and p.required for p in task.parameters)
+    return {
+        "name": task.name,
+        "group": task.group,
+        "summary": task.summary,
+        "description": task.description,
+        "animation": task.animation,
+        "preview": task.preview is not None,
+        "figures": task.figures is not None,
+        "region": sorted(regions),
+        "region_needed": needed,
+        "on_content": any(p.name == "content" for p in task.parameters),
+        "fields": [_field(option) for option in options_of_form(task)],
+    }
+
+
+def _field(option: Option) -> dict[str, Any]:
+    """One field: what the page needs to draw it and to send its value back."""
+    parameter, kind = option.parameter, option.parameter.kind
+    default = None if option.usual is UNSET else option.usual
+    shown: dict[str, Any] = {
+        "name": option.name,
+        "label": option.name.replace("_", " "),
+        "kind": _kind(parameter),
+        "help": parameter.about.help,
+        "metavar": kind.metavar,
+        "required": parameter.required,
+        "advanced": parameter.about.advanced,
+        "panel": option.panel,
+        "repeated": kind.repeated,
+        "default": default if isinstance(default, str | int | float | bool) else None,
+    }
+    if isinstance(kind, Number | Whole):
+        shown |= {"low": kind.low, "high": kind.high}
+        fallback = parameter.about.fallback
+        shown["fallback"] = None if fallback is UNSET else fallback
+    if isinstance(kind, Choice):
+        shown["options"] = list(kind.options)
+    return shown
+
+
+def _kind(parameter: Parameter) -> str:
+    """The name of the kind that the page knows: the nearest of the classes that stand above it."""
+    names = [cls.__name__.lower() for cls in type(parameter.kind).__mro__]
+    return next((name for name in names if name in _KNOWN), "text")
+
+
+_KNOWN = {
+    "whole", "number", "flag", "choice", "file", "size", "stretch", "boxes", "polygons", "placements", "prompts",
+    "text", "clipname", "numbers",
+}  # fmt: skip
+
+
+def files_of(options: Iterable[Option], values: Mapping[str, Any]) -> list[str]:
+    """The names of the options whose values are files that a job reads."""
+    return [o.name for o in options if isinstance(o.parameter.kind, File) and values.get(o.name) not in (None, "")]
+
+
+def meant(error: UnicaError, names: Sequence[str]) -> str | None:
+    """The setting of which an error speaks first, if it names one."""
+    words = [word.strip(",:;.()/").lstrip("-").replace("-", "_") for word in str(error).split()]
+    return next((word for word in words if word in names), None)

@@ -1,0 +1,161 @@
+"""What the page asks the studio for."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import mimetypes
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+
+from unica.errors import UnicaError
+from unica.jobs.options import Refused
+from unica.studio.forms import forms
+from unica.studio.store import Session
+from unica.studio.studio import LARGEST_FILE, Studio
+
+_PAGE = Path(__file__).parent / "page"
+_SAFE = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # for files that users brought
+_SHOWN = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/avif", "text/html", "image/svg+xml")
+_ALIVE = 15.0  # seconds after which a silent stream says that it is there
+
+mimetypes.add_type("image/webp", ".webp")
+mimetypes.add_type("text/javascript", ".js")
+
+
+def routes(studio: Studio) -> APIRouter:
+    """All routes of the page, on one studio."""
+    router = APIRouter()
+
+    def session_of(request: Request) -> Session:
+        return studio.store.session(request.scope["unica_session"])
+
+    async def doing(work: Callable[..., Any], *args: Any) -> Response:
+        """The answer of a piece of work in a thread; what is wrong is said in its sentences."""
+        try:
+            result = await to_thread.run_sync(partial(work, *args))
+        except UnicaError as error:
+            sentences = error.sentences if isinstance(error, Refused) else {}
+            return JSONResponse({"error": str(error), "fields": sentences}, 422)
+        except OSError:
+            return JSONResponse({"error": "the studio cannot write to its folder: the disk may be full"}, 507)
+        return JSONResponse(result if isinstance(result, Mapping) else {"ok": True})
+
+    async def body(request: Request) -> io.BytesIO:
+        data = bytearray()
+        async for chunk in request.stream():
+            data += chunk
+            if len(data) > LARGEST_FILE:
+                break
+        return io.BytesIO(data)
+
+    @router.get("/")
+    async def index() -> Response:
+        return FileResponse(_PAGE / "index.html", headers={"cache-control": "no-store"})
+
+    @router.get("/page/{name}")
+    async def page(name: str) -> Response:
+        known = {path.name: path for path in _PAGE.iterdir()}
+        if name not in known:
+            return JSONResponse({"error": "there is nothing here"}, 404)
+        return FileResponse(known[name], headers={"cache-control": "no-cache"})
+
+    @router.get("/studio/forms")
+    async def described() -> Response:
+        return JSONResponse(forms())
+
+    @router.get("/studio/state")
+    async def state(request: Request) -> Response:
+        return await doing(studio.state, session_of(request))
+
+    @router.post("/studio/uploads")
+    async def upload(request: Request, name: str = "") -> Response:
+        data = await body(request)
+        return await doing(lambda: studio.upload(session_of(request), name, data).as_json())
+
+    @router.post("/studio/masks")
+    async def mask(request: Request, of: str = "") -> Response:
+        data = await body(request)
+        return await doing(lambda: studio.mask(session_of(request), of, data).as_json())
+
+    @router.post("/studio/adopt")
+    async def adopt(request: Request) -> Response:
+        ref = await request.json()
+        return await doing(lambda: studio.adopt(session_of(request), ref).as_json())
+
+    @router.post("/studio/jobs")
+    async def submit(request: Request) -> Response:
+        asked = await request.json()
+        if not isinstance(asked, dict):
+            return JSONResponse({"error": "a job is an object"}, 422)
+        return await doing(lambda: studio.submit(session_of(request), asked).as_json())
+
+    @router.post("/studio/jobs/{name}/cancel")
+    async def cancel(request: Request, name: str) -> Response:
+        return await doing(studio.cancel, session_of(request), name)
+
+    @router.post("/studio/jobs/{name}/keep")
+    async def keep(request: Request, name: str) -> Response:
+        return await doing(studio.keep, session_of(request), name)
+
+    @router.post("/studio/records/{name}/remove")
+    async def remove(request: Request, name: str) -> Response:
+        return await doing(studio.remove, session_of(request), name)
+
+    @router.get("/studio/files/{record}/{name}")
+    async def file(request: Request, record: str, name: str, download: bool = False) -> Response:
+        try:
+            path = studio.store.find(session_of(request), record).path(name)
+        except UnicaError as error:
+            return JSONResponse({"error": str(error)}, 404)
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        headers = {"content-security-policy": _SAFE, "cache-control": "private, max-age=3600"}
+        attached = download or kind not in _SHOWN
+        return FileResponse(path, media_type=kind, headers=headers, filename=name if attached else None)
+
+    @router.get("/studio/events")
+    async def events(request: Request) -> Response:
+        return StreamingResponse(
+            _events(studio, session_of(request), request), media_type="text/event-stream",
+            headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+        )  # fmt: skip
+
+    return router
+
+
+async def _events(studio: Studio, session: Session, request: Request) -> AsyncIterator[str]:
+    """What happens in a session, as server-sent events. Of previews that wait, only the last one of a job is sent."""
+    loop, waiting = asyncio.get_running_loop(), asyncio.Queue[dict[str, Any]]()
+
+    def listener(event: dict[str, Any]) -> None:
+        loop.call_soon_threadsafe(waiting.put_nowait, event)
+
+    stop = studio.listen(session, listener)
+    try:
+        yield "retry: 1000\n\n"
+        yield _event({"event": "state", **studio.state(session)})
+        while not await request.is_disconnected():
+            try:
+                batch = [await asyncio.wait_for(waiting.get(), _ALIVE)]
+            except asyncio.TimeoutError:
+                yield ": still here\n\n"
+                continue
+            while not waiting.empty():
+                batch.append(waiting.get_nowait())
+            last = {event["id"]: event for event in batch if event["event"] == "frame"}
+            for event in batch:
+                if event["event"] != "frame" or last[event["id"]] is event:
+                    yield _event(event)
+    finally:
+        stop()
+
+
+def _event(event: Mapping[str, Any]) -> str:
+    return f"data: {json.dumps(event)}\n\n"

@@ -1,0 +1,410 @@
+"""What the studio does, without the web: sessions with uploads and jobs, and what happens to them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from unica.declare import UNSET, parameters
+from unica.engines.base import engines, find, picture_engine, training_engine
+from unica.errors import UnicaError, one_of
+from unica.jobs.again import read_command
+from unica.jobs.drawing import options_of_task
+from unica.jobs.models import SUFFIXES as MODELS
+from unica.jobs.models import is_model
+from unica.jobs.options import Option, Refused, read_values
+from unica.names import safe_name
+from unica.prompts import DEFAULT_CLIP
+from unica.studio.forms import files_of, meant, options_of_form, options_of_training
+from unica.studio.pool import Pool
+from unica.studio.store import Record, Session, Store
+from unica.tasks import Task, tasks
+
+LARGEST_FILE = 256 * 2**20  # bytes of an upload
+PREVIEW, THUMB = 2048, 320  # pixels of the longer side of what the page shows of an upload
+_CHUNK = 2**20
+_MOST_EACH = 12  # jobs of one session that wait or run
+_POINTS = 300  # of a plot of losses
+_SWEEP_EVERY = 60.0  # seconds
+
+Listener = Callable[[dict[str, Any]], None]
+Describe = Callable[[Record], dict[str, Any]]  # of a job that has a folder now: what its worker is told
+
+
+class Studio:
+    """All users' sessions, and the pool that does their jobs. Its methods may be called from any thread."""
+
+    def __init__(self, store: Store, workers: int | None = None, clips: Mapping[str, Path] | None = None) -> None:
+        self.store = store
+        self.clips: dict[str, Any] = {**(clips or {}), DEFAULT_CLIP: DEFAULT_CLIP}
+        self._listeners: dict[str, list[Listener]] = defaultdict(list)
+        self._running: dict[str, tuple[Session, Record]] = {}
+        self._lock = threading.RLock()
+        self.pool = Pool(self._happened, workers)
+        self._closed = threading.Event()
+        threading.Thread(target=self._sweep, daemon=True).start()
+
+    def close(self) -> None:
+        self._closed.set()
+        self.pool.close()
+
+    # What there is
+
+    def state(self, session: Session) -> dict[str, Any]:
+        """Everything that the page of a session shows."""
+        shared = list(self.store.shared.records.values())
+        records = sorted([*shared, *list(session.records.values())], key=lambda record: record.made)
+        return {"records": [record.as_json() for record in records], "clips": list(self.clips)}
+
+    def listen(self, session: Session, listener: Listener) -> Callable[[], None]:
+        """Hear what happens in a session; returns what ends that."""
+        with self._lock:
+            self._listeners[session.name].append(listener)
+
+        def stop() -> None:
+            with self._lock, suppress(ValueError):
+                self._listeners[session.name].remove(listener)
+
+        return stop
+
+    # What comes in
+
+    def upload(self, session: Session, name: str, data: BinaryIO, kind: str = "picture") -> Record:
+        """Keep a picture or a model that somebody sends. What is neither is refused, and not kept."""
+        name = safe_name(name or "picture.png")
+        record = session.new("model" if Path(name).suffix.lower() in MODELS else kind, {"file": name})
+        try:
+            path = record.folder / name
+            with open(path, "xb") as file:
+                left = LARGEST_FILE
+                while chunk := data.read(_CHUNK):
+                    left -= len(chunk)
+                    if left < 0:
+                        raise UnicaError(f"a file of more than {LARGEST_FILE // 2**20} MB is too large for the studio")
+                    file.write(chunk)
+            record.about |= self._model(path) if record.kind == "model" else self._picture(session, path)
+        except BaseException as error:
+            session.remove(record)
+            raise (_without(error, record.folder) if isinstance(error, UnicaError) else error) from None
+        record.save()
+        self._tell(session, {"event": "record", "record": record.as_json()})
+        return record
+
+    def adopt(self, session: Session, ref: Any) -> Record:
+        """A result as a picture or a model of its own, to go on from."""
+        path = self.path(session, ref)
+        with open(path, "rb") as file:
+            return self.upload(session, path.name, file)
+
+    def mask(self, session: Session, of: Any, data: BinaryIO) -> Record:
+        """A mask that was drawn on the preview of a picture, at the picture's own size."""
+        from unica.image import load, resize, save_png, to_pil
+
+        size = self.store.find(session, of).about["size"]
+        record = self.upload(session, "mask.png", data, "mask")
+        path = record.folder / "mask.png"
+        drawn = load(path, smallest=1)
+        white = (drawn.pixels.mean(0, keepdim=True) + 1) / 2
+        white = white if drawn.alpha is None else white * drawn.alpha
+        full = resize(white[None], (size[1], size[0]), "bilinear")[0] > 0.5
+        save_png(to_pil(full.float() * 2 - 1), path)
+        return record
+
+    def remove(self, session: Session, name: Any) -> None:
+        """Forget a record, and stop it if it is a job that runs."""
+        record = session.find(name)
+        if record.id in self._running:
+            self.pool.cancel(record.id)
+        session.remove(record)
+        self._tell(session, {"event": "removed", "record": {"id": record.id}})
+
+    def path(self, session: Session, ref: Any) -> Path:
+        """The file that a reference means: a record's own, or one of those that a job made."""
+        ref = _ref(ref)
+        record = self.store.find(session, ref.get("record"))
+        return record.path(str(ref.get("file") or record.about.get("file") or record.about.get("model") or ""))
+
+    def _picture(self, session: Session, path: Path) -> dict[str, Any]:
+        from unica.image import load, preview_bytes, read_header, read_text, to_pil
+
+        header = read_header(path)
+        seen = load(path, max_side=PREVIEW, smallest=1)
+        image = to_pil(seen.pixels, seen.alpha)
+        for name, longest in (("preview.webp", PREVIEW), ("thumb.webp", THUMB)):
+            path.with_name(name).write_bytes(preview_bytes(image, longest))
+        return {
+            "size": list(header.size),
+            "sha256": header.sha256,
+            "bytes": path.stat().st_size,
+            "alpha": header.alpha,
+            "preview": "preview.webp",
+            "thumb": "thumb.webp",
+            "restores": self._restored(session, read_text(path)),
+        }
+
+    def _model(self, path: Path) -> dict[str, Any]:
+        import unica
+        from unica.image import preview_bytes, to_pil
+
+        model = unica.load(path, device="cpu")
+        about: dict[str, Any] = {"engine": model.engine, "size": list(model.picture.size), "bytes": path.stat().st_size}
+        if model.has_source:
+            image = to_pil(model.picture.pixels, model.picture.alpha)
+            for name, longest in (("preview.webp", PREVIEW), ("thumb.webp", THUMB)):
+                path.with_name(name).write_bytes(preview_bytes(image, longest))
+            about |= {"preview": "preview.webp", "thumb": "thumb.webp"}
+        return about | {"sha256": model.picture.sha256}
+
+    def _restored(self, session: Session, text: Mapping[str, str]) -> dict[str, Any] | None:
+        """How a picture was made, if unica made it: its task, its settings, and which of its files are here."""
+        command = read_command(text.get("unica:command", ""))
+        if command is None:
+            return None
+        try:
+            values = command.values()
+        except UnicaError:
+            return None
+        options = {option.name: option for option in options_of_form(command.task)}
+        pictures = [*self.store.shared.records.values(), *session.records.values()]
+        here = {record.about.get("file"): record.id for record in pictures if record.kind != "job"}
+        by_hash = {record.about.get("sha256"): record.id for record in pictures}
+        files = {name: Path(values[name]).name for name in files_of(options_of_task(command.task), values)}
+        source = Path(command.words[0]).name
+        return {
+            "task": command.task.name,
+            "values": {
+                name: _as_json(options[name], value)
+                for name, value in values.items()
+                if name in options and name not in files
+            },
+            "files": {name: {"name": file, "record": here.get(file)} for name, file in files.items()},
+            "source": {"name": source, "record": by_hash.get(text.get("unica:source-sha256"), here.get(source))},
+        }
+
+    # Jobs
+
+    def submit(self, session: Session, asked: Mapping[str, Any]) -> Record:
+        """Put a job into the queue. What is wrong with its settings is said now, by the names of the settings."""
+        kind = one_of("kind", asked.get("kind", "draw"), ("draw", "train", "evaluate"))
+        with self._lock:
+            if sum(own is session for own, _ in self._running.values()) >= _MOST_EACH:
+                raise UnicaError(f"{_MOST_EACH} of your jobs are waiting already: wait for one, or cancel one")
+        prepare = {"draw": self._drawing, "train": self._training, "evaluate": self._evaluation}[kind]
+        about, describe = prepare(session, asked)
+        record = session.new("job", {"job": kind, "state": "waiting", "asked": time.time(), **about})
+        description = {**describe(record), "kind": kind}
+        with self._lock:
+            self._running[record.id] = session, record
+            self._tell(session, {"event": "record", "record": record.as_json()})
+            try:
+                self.pool.submit(record.id, description, long=kind == "train")
+            except UnicaError:
+                del self._running[record.id]
+                session.remove(record)
+                self._tell(session, {"event": "removed", "record": {"id": record.id}})
+                raise
+        return record
+
+    def cancel(self, session: Session, name: Any) -> None:
+        self.pool.cancel(session.find(name).id)
+
+    def keep(self, session: Session, name: Any) -> None:
+        self.pool.keep(session.find(name).id)
+
+    def _drawing(self, session: Session, asked: Mapping[str, Any]) -> tuple[dict[str, Any], Describe]:
+        task = tasks()[one_of("task", asked.get("task"), [t.name for t in tasks().values() if t.group is not None])]
+        given, source = _settings(asked), self._source(session, asked)
+        values = self._values(session, task, given, source)
+        about = {
+            "task": task.name,
+            "source": _ref(asked.get("source")),
+            "source_name": source.name,
+            "values": dict(given),
+            "animation": task.animation,
+            "pictures": [],
+        }
+        return about, lambda record: {"task": task.name, "values": {**values, "output": f"{record.folder}/"}}
+
+    def _values(self, session: Session, task: Task, given: Mapping[str, Any], source: Path) -> dict[str, Any]:
+        """The values of a drawing as JSON that a worker reads, checked as the command line checks them."""
+        options, paths, refused = options_of_form(task), {}, {}
+        for name in files_of(options, given):
+            try:
+                paths[name] = str(self.path(session, given[name]))
+            except UnicaError as error:
+                refused[name] = f"{name}: {error}"
+        if given.get("clip"):
+            try:
+                paths["clip"] = str(self.clips[one_of("clip", given["clip"], list(self.clips))])
+            except UnicaError as error:
+                refused["clip"] = str(error)
+        if refused:
+            raise Refused(refused)
+        self._check_engine(read_values(options, {**given, **paths}), source)
+        return {**given, **paths, "path": str(source)}
+
+    def _check_engine(self, values: Mapping[str, Any], source: Path) -> None:
+        """Refuse an engine that cannot draw from a picture, and settings of another engine."""
+        if is_model(source):
+            return
+        name = values.get("engine")
+        if name is not None and not find(name).opens_pictures:
+            raise Refused({"engine": f"{name} draws from a trained model, not from a picture: train one first"})
+        engine = picture_engine(name)
+        mine = {knob.name for knob in parameters(engine.knobs)}
+        for other in engines().values():
+            for knob in parameters(other.knobs):
+                if knob.name not in mine and values.get(knob.name) is not None:
+                    sentence = f"--{knob.option} is for the {other.name} engine, and this is {engine.name}"
+                    raise Refused({knob.name: sentence})
+
+    def _training(self, session: Session, asked: Mapping[str, Any]) -> tuple[dict[str, Any], Describe]:
+        given, source = _settings(asked), self._source(session, asked)
+        if is_model(source):
+            raise Refused({"source": "a training begins with a picture, and this is a model already"})
+        values = read_values(options_of_training(), given)
+        engine = training_engine(values["engine"])
+        if values["preset"] is not None:
+            one_of("preset", values["preset"], list(engine.presets))
+        if values["steps"] is not None:
+            values["budget"] = None
+        values = {"image": str(source), **{name: value for name, value in values.items() if value is not None}}
+        about = {
+            "source": _ref(asked.get("source")),
+            "source_name": source.name,
+            "values": dict(given),
+            "engine": engine.name,
+            "losses": [],
+            "samples": [],
+        }
+        name = safe_name(f"{source.stem}.unica")
+        return about, lambda record: {"values": values, "output": str(record.folder / name)}
+
+    def _evaluation(self, session: Session, asked: Mapping[str, Any]) -> tuple[dict[str, Any], Describe]:
+        source = self._source(session, asked)
+        if is_model(source):
+            raise Refused({"source": "measuring needs the picture itself, and this is a model of it"})
+        refs = asked.get("samples")
+        if not isinstance(refs, list) or not refs:
+            raise Refused({"samples": "choose results to measure first"})
+        samples = [str(self.path(session, ref)) for ref in refs]
+        about = {
+            "source": _ref(asked.get("source")),
+            "source_name": source.name,
+            "samples": [_ref(ref) for ref in refs],
+        }
+        return about, lambda record: {
+            "source": str(source),
+            "samples": samples,
+            "output": str(record.folder / "report.html"),
+        }
+
+    def _source(self, session: Session, asked: Mapping[str, Any]) -> Path:
+        if not asked.get("source"):
+            raise Refused({"source": "choose a picture first: drop one on the page, or take an example"})
+        return self.path(session, asked["source"])
+
+    # What happens
+
+    def _happened(self, job: str, event: dict[str, Any]) -> None:
+        """An event of a job: note what must be known later, and tell those who listen."""
+        with self._lock:
+            session, record = self._running.get(job, (None, None))
+            if session is None or record is None:
+                return
+            self._note(record, event)
+            if event["event"] == "ended":
+                del self._running[job]
+            if event["event"] in ("picture", "sample", "ended", "started"):
+                record.save()
+                self._tell(session, {"event": "record", "record": record.as_json()})
+            else:
+                self._tell(session, {"id": job, "left": record.about.get("left"), **event})
+
+    def _note(self, record: Record, event: dict[str, Any]) -> None:
+        about, kind = record.about, event["event"]
+        if kind == "started":
+            about |= {"state": "running", "began": time.time(), "done": 0.0}
+            about.pop("place", None)
+        elif kind == "place":
+            about |= {"place": event["place"], "of": event["of"]}
+        elif kind in ("progress", "frame", "training"):
+            about["done"] = event["done"]
+            about["left"] = event.get("left", _left(about))
+            if kind == "training":
+                about["losses"] = _thinned([*about["losses"], [event["step"], event["seconds"], *event["losses"]]])
+        elif kind == "levels":
+            about["sizes"] = event["sizes"]
+        elif kind in ("picture", "sample"):
+            kept = {key: value for key, value in event.items() if key != "event"}
+            about[kind + "s"] = [*about[kind + "s"], kept]
+        elif kind == "ended":
+            about["state"] = event["state"]
+            about["seconds"] = round(time.time() - about.get("began", time.time()), 2)
+            about |= event.get("report", {})
+            if "error" in event:
+                about["error"] = str(_without(UnicaError(event["error"]), record.folder))
+                about["wrong"] = _wrong(about)
+            about.pop("place", None)
+
+    def _tell(self, session: Session, event: dict[str, Any]) -> None:
+        everybody = session is self.store.shared
+        with self._lock:
+            heard = [one for name, own in self._listeners.items() if everybody or name == session.name for one in own]
+        for listener in heard:
+            listener(event)
+
+    def _sweep(self) -> None:
+        while not self._closed.wait(_SWEEP_EVERY):
+            with suppress(OSError):
+                self.store.sweep(self.pool.busy())
+
+
+def _settings(asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    values = asked.get("values") or {}
+    if not isinstance(values, Mapping):
+        raise UnicaError("values must be an object: settings by their names")
+    return values
+
+
+def _ref(ref: Any) -> dict[str, Any]:
+    """A reference: the record, and the file if it is one of several."""
+    if isinstance(ref, Mapping):
+        return {key: ref[key] for key in ("record", "file") if key in ref}
+    return {"record": ref}
+
+
+def _as_json(option: Option, value: Any) -> Any:
+    if value is None or value is UNSET or isinstance(value, bool | int | float):
+        return value
+    kind = option.parameter.kind
+    return [kind.format(one) for one in value] if kind.repeated else kind.format(value)
+
+
+def _wrong(about: Mapping[str, Any]) -> str | None:
+    """The setting that a job's error names."""
+    if "task" not in about:
+        return None
+    return meant(UnicaError(about["error"]), [option.name for option in options_of_form(tasks()[about["task"]])])
+
+
+def _left(about: Mapping[str, Any]) -> float | None:
+    """Seconds that a job will still take, by how long it has taken."""
+    done, gone = about["done"], time.time() - about["began"]
+    return round(gone * (1 - done) / done, 1) if done > 0.02 else None
+
+
+def _thinned(points: list[Any]) -> list[Any]:
+    """Every other point, where there are too many for a plot; the last one stays."""
+    return points if len(points) <= _POINTS else [*points[:-1:2], points[-1]]
+
+
+def _without(error: UnicaError, folder: Path) -> UnicaError:
+    """The error, without the folders of this machine."""
+    sentence = str(error).replace(f"{folder}/", "").replace(f"{folder.parent.parent}/", "")
+    return error if sentence == str(error) else UnicaError(sentence)

@@ -44,7 +44,7 @@ class OutputOptions:
     )
     json: Annotated[bool, Param("Write one machine-readable line to stdout.", Flag())] = False
     quiet: Annotated[bool, Param("Say nothing.", Flag(), short="q")] = False
-    yes: Annotated[bool, Param("Draw also what takes more than an hour.", Flag(), short="y")] = False
+    yes: Annotated[bool, Param("Draw also what takes more than an hour.", Flag(), short="y", advanced=True)] = False
 
 
 @dataclass(frozen=True)

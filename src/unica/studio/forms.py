@@ -1,7 +1,5 @@
 """Forms for a page, made from declarations: each field with its kind, its range, its default and its help."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +12,7 @@ from unica.jobs.training import TRAINED, Budget, EngineName, MaxSide, Preset, St
 from unica.tasks import Task, tasks
 
 _OF_OUTPUT = ("yes",)  # what a form may set of the options of output
-_LEFT_OUT = ("path",)  # what is chosen elsewhere on the page
+_LEFT_OUT = ("path", "show_mask", "show")  # what is chosen elsewhere on the page, or always done
 
 
 def training(
@@ -30,7 +28,7 @@ def training(
 
 def options_of_form(task: Task) -> list[Option]:
     """The options of a task that a page or a program may set."""
-    left_out = {parameter.name for parameter in parameters(OutputOptions)} - set(_OF_OUTPUT) | {"show_mask", *_LEFT_OUT}
+    left_out = {parameter.name for parameter in parameters(OutputOptions)} - set(_OF_OUTPUT) | {*_LEFT_OUT}
     return [option for option in options_of_task(task) if option.name not in left_out]
 
 
@@ -92,6 +90,7 @@ def _field(option: Option) -> dict[str, Any]:
         "kind": _kind(parameter),
         "help": parameter.about.help,
         "metavar": kind.metavar,
+        "example": getattr(kind, "example", ""),
         "required": parameter.required,
         "advanced": parameter.about.advanced,
         "panel": option.panel,

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import Any
 
 from unica import cache
 from unica.errors import UnicaError
@@ -27,7 +27,6 @@ Listener = Callable[[str, dict[str, Any]], None]  # is told a job's id and what 
 @dataclass
 class _Worker:
     process: subprocess.Popen[str]
-    stdin: IO[str]
     job: str | None = None
     ready: bool = False
     cancelled: float | None = None  # when its job was told to stop
@@ -123,8 +122,7 @@ class Pool:
             env={**os.environ, **limits, **offline},
             start_new_session=True,  # Ctrl-C in the terminal is for the studio, which ends its workers
         )
-        assert process.stdin is not None
-        worker = _Worker(process, process.stdin)
+        worker = _Worker(process)
         self._workers.append(worker)
         threading.Thread(target=self._listen, args=(worker,), daemon=True).start()
 
@@ -195,9 +193,10 @@ class Pool:
         self._listener(job, event)
 
     def _send(self, worker: _Worker, message: Mapping[str, Any]) -> None:
+        assert worker.process.stdin is not None
         try:
-            worker.stdin.write(json.dumps(message) + "\n")
-            worker.stdin.flush()
+            worker.process.stdin.write(json.dumps(message) + "\n")
+            worker.process.stdin.flush()
         except OSError:  # it has just ended, which its thread will see
             pass
 

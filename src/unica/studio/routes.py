@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import mimetypes
+import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from anyio import to_thread
 from fastapi import APIRouter, Request
@@ -48,13 +49,16 @@ def routes(studio: Studio) -> APIRouter:
             return JSONResponse({"error": "the studio cannot write to its folder: the disk may be full"}, 507)
         return JSONResponse(result if isinstance(result, Mapping) else {"ok": True})
 
-    async def body(request: Request) -> io.BytesIO:
-        data = bytearray()
+    async def body(request: Request) -> BufferedIOBase:
+        """What is sent, on disk; a little more than the most is enough to refuse it."""
+        data, size = tempfile.TemporaryFile(), 0  # noqa: SIM115
         async for chunk in request.stream():
-            data += chunk
-            if len(data) > LARGEST_FILE:
+            size += len(chunk)
+            data.write(chunk)
+            if size > LARGEST_FILE:
                 break
-        return io.BytesIO(data)
+        data.seek(0)
+        return cast(BufferedIOBase, data)
 
     @router.get("/")
     async def index() -> Response:
@@ -76,9 +80,10 @@ def routes(studio: Studio) -> APIRouter:
         return await doing(studio.state, session_of(request))
 
     @router.post("/studio/uploads")
-    async def upload(request: Request, name: str = "") -> Response:
+    async def upload(request: Request, name: str = "", kind: str = "picture") -> Response:
         data = await body(request)
-        return await doing(lambda: studio.upload(session_of(request), name, data).as_json())
+        kind = kind if kind in ("picture", "painting") else "picture"
+        return await doing(lambda: studio.upload(session_of(request), name, data, kind).as_json())
 
     @router.post("/studio/masks")
     async def mask(request: Request, of: str = "") -> Response:

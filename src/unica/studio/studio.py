@@ -7,8 +7,9 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from unica.declare import UNSET, parameters
 from unica.engines.base import engines, find, picture_engine, training_engine
@@ -74,7 +75,7 @@ class Studio:
 
     # What comes in
 
-    def upload(self, session: Session, name: str, data: BinaryIO, kind: str = "picture") -> Record:
+    def upload(self, session: Session, name: str, data: BufferedIOBase, kind: str = "picture") -> Record:
         """Keep a picture or a model that somebody sends. What is neither is refused, and not kept."""
         name = safe_name(name or "picture.png")
         record = session.new("model" if Path(name).suffix.lower() in MODELS else kind, {"file": name})
@@ -101,7 +102,7 @@ class Studio:
         with open(path, "rb") as file:
             return self.upload(session, path.name, file)
 
-    def mask(self, session: Session, of: Any, data: BinaryIO) -> Record:
+    def mask(self, session: Session, of: Any, data: BufferedIOBase) -> Record:
         """A mask that was drawn on the preview of a picture, at the picture's own size."""
         from unica.image import load, resize, save_png, to_pil
 
@@ -238,15 +239,17 @@ class Studio:
                 paths[name] = str(self.path(session, given[name]))
             except UnicaError as error:
                 refused[name] = f"{name}: {error}"
-        if given.get("clip"):
+        if any(option.name == "clip" for option in options):
+            offered = list(self.clips)
             try:
-                paths["clip"] = str(self.clips[one_of("clip", given["clip"], list(self.clips))])
+                paths["clip"] = str(self.clips[one_of("clip", given.get("clip") or offered[0], offered)])
             except UnicaError as error:
                 refused["clip"] = str(error)
         if refused:
             raise Refused(refused)
         self._check_engine(read_values(options, {**given, **paths}), source)
-        return {**given, **paths, "path": str(source)}
+        shown = {} if task.figures is None else {"show": True}
+        return {**given, **paths, **shown, "path": str(source)}
 
     def _check_engine(self, values: Mapping[str, Any], source: Path) -> None:
         """Refuse an engine that cannot draw from a picture, and settings of another engine."""

@@ -35,7 +35,7 @@ function belongs(field) {
 export function drawForm() {
   const form = $("form"), now = task();
   const about = { train: state.forms.training.description, measure: "Measure chosen results against the picture they were made from. Tick them in the strip below." };
-  $("about").textContent = about[state.task] || now?.description.split("\n\n").map((part) => part.replace(/\s+/g, " ")).join(" ") || "";
+  $("about").textContent = about[state.task] || now?.description.split("\n\n")[0].replace(/\s+/g, " ").replace(/`/g, "") || "";
   const fields = current().filter(belongs);
   const marks = (field) => MARKED.includes(field.kind) || now?.region.includes(field.name);
   const plain = fields.filter((field) => !field.advanced && !marks(field));
@@ -75,11 +75,12 @@ function drawField(field) {
   const box = el("div", { className: "field", id: `field-${field.name}` });
   const head = (labelled = true) => el("div", { className: "head" },
     labelled ? el("label", { htmlFor: id }, label) : el("span", { className: "label", id: `${id}-label` }, label), tip(help));
-  const make = { flag: drawFlag, choice: drawChoice, file: drawFile, prompts: drawPrompts, clipname: drawClip }[field.kind];
-  if (make) make(box, field, value, id, head, label, help);
-  else if (field.kind === "number" || field.kind === "whole") drawNumber(box, field, value, id, head, label);
-  else if (field.name === "engine") drawEngine(box, field, value, id, head);
+  const make = { choice: drawChoice, file: drawFile, prompts: drawPrompts, clipname: drawClip }[field.kind];
+  if (field.name === "engine") drawEngine(box, field, value, id, head);
   else if (field.name === "preset") drawPreset(box, field, value, id, head);
+  else if (field.kind === "flag") drawFlag(box, field, value, id, help);
+  else if (make) make(box, field, value, id, head, label);
+  else if (field.kind === "number" || field.kind === "whole") drawNumber(box, field, value, id, head, label);
   else drawText(box, field, value, id, head);
   box.append(el("p", { className: "problem", id: `p-${field.name}`, hidden: true }));
   return box;
@@ -92,16 +93,17 @@ function drawNumber(box, field, value, id, head, label) {
     value: value ?? field.default ?? "", placeholder: usual(field) ?? "auto" });
   const read = () => (number.value === "" ? undefined : Number(number.value));
   const reset = el("button", { type: "button", className: "reset", "aria-label": `Back to the default of ${label}`, hidden: value === undefined, onclick: () => {
-    set(field, undefined); number.value = field.default ?? ""; if (range) range.value = usual(field) ?? field.low; reset.hidden = true;
+    set(field, undefined); number.value = field.default ?? ""; if (range) { range.value = usual(field) ?? field.low; range.classList.toggle("auto", usual(field) === null); } reset.hidden = true;
   } }, "default");
   const heading = head();
   heading.insertBefore(reset, heading.lastChild);
   let range = null;
-  const note = (given) => { reset.hidden = given === undefined || given === field.default; set(field, given === field.default ? undefined : given); };
+  const note = (given) => { range?.classList.toggle("auto", given === undefined && usual(field) === null); reset.hidden = given === undefined || given === field.default; set(field, given === field.default ? undefined : given); };
   number.addEventListener("input", () => { if (range && number.value !== "") range.value = number.value; note(read()); });
   if (slider) {
     range = el("input", { type: "range", min: field.low, max: field.high, step, "aria-label": `${label}, as a slider` });
     range.value = value ?? usual(field) ?? field.low;
+    range.classList.toggle("auto", value === undefined && usual(field) === null);
     range.addEventListener("input", () => { number.value = range.value; note(Number(range.value)); });
     box.append(heading, el("div", { className: "pair" }, range, number));
   } else if (field.name === "seed") {
@@ -110,10 +112,10 @@ function drawNumber(box, field, value, id, head, label) {
   } else box.append(heading, number);
 }
 
-function drawFlag(box, field, value, id, head, label, help) {
+function drawFlag(box, field, value, id, help) {
   const input = el("input", { id, type: "checkbox", checked: value ?? field.default ?? false });
   input.addEventListener("change", () => set(field, input.checked === (field.default ?? false) ? undefined : input.checked));
-  box.append(el("div", { className: "head check" }, input, el("label", { htmlFor: id }, label), tip(help)));
+  box.append(el("div", { className: "head check" }, input, el("label", { htmlFor: id }, help)));
 }
 
 function options(field, value, id, pairs) {
@@ -140,14 +142,12 @@ function drawPreset(box, field, value, id, head) {
 }
 
 function drawClip(box, field, value, id, head) {
-  const first = state.clips[0];
-  box.append(head(), options({ ...field, default: null }, value ?? first, id, state.clips.map((one) => [one, one])));
-  if (value === undefined && first) valuesOf(state.task)[field.name] = first;
+  box.append(head(), options({ ...field, default: state.clips[0] }, value, id, state.clips.map((one) => [one, one])));
 }
 
 function drawText(box, field, value, id, head) {
   const several = field.repeated;
-  const text = el("input", { id, type: "text", autocomplete: "off", spellcheck: false, placeholder: several ? `${field.metavar}; several apart by spaces` : field.metavar.toLowerCase(),
+  const text = el("input", { id, type: "text", autocomplete: "off", spellcheck: false, placeholder: `${field.example ? `as ${field.example}` : field.metavar.toLowerCase()}${several ? "; several apart by spaces" : ""}`,
     value: (several ? (value || []).join(" ") : value) ?? field.default ?? "" });
   text.addEventListener("change", () => set(field, several ? text.value.trim().split(/\s+/).filter(Boolean) : text.value.trim()));
   box.append(head(), text);

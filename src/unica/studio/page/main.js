@@ -40,7 +40,7 @@ async function upload(files) {
       $("standing").textContent = "";
     } catch (problem) {
       $("standing").textContent = "";
-      showProblem(`${file.name || "the picture"}: ${problem.message}`, "source");
+      showProblem(problem.message, "source");
     }
   }
 }
@@ -154,8 +154,8 @@ on("zoom", (scale) => { if ($("zoom")) $("zoom").textContent = `${Math.round(sca
 function drawTasks() {
   const groups = Map.groupBy ? Map.groupBy(state.forms.tasks, (one) => one.group) : state.forms.tasks.reduce((map, one) => map.set(one.group, [...(map.get(one.group) || []), one]), new Map());
   $("task").replaceChildren(
-    ...[...groups].map(([name, list]) => el("optgroup", { label: name }, list.map((one) => el("option", { value: one.name }, `${one.name}: ${one.summary.replace(/\.$/, "").toLowerCase()}`)))),
-    el("optgroup", { label: "Models and measures" }, el("option", { value: "train" }, "train: learn the picture"), el("option", { value: "measure" }, "measure: numbers for results")));
+    ...[...groups].map(([name, list]) => el("optgroup", { label: name }, list.map((one) => el("option", { value: one.name }, one.name[0].toUpperCase() + one.name.slice(1))))),
+    el("optgroup", { label: "Models and measures" }, el("option", { value: "train" }, "Train a model"), el("option", { value: "measure" }, "Measure results")));
   if (![...$("task").options].some((one) => one.value === state.task)) state.task = "sample";
   $("task").value = state.task;
 }
@@ -227,7 +227,7 @@ function heard(event) {
 function begin() {
   if (!state.records.has(state.source)) state.source = [...state.records.values()].find((one) => ["picture", "model"].includes(one.kind))?.id || null;
   if (state.shown && !state.records.has(state.shown.record)) state.shown = null;
-  if (!started) { started = true; drawTasks(); }
+  if (!started) { started = true; drawTasks(); tell("task"); }
   drawShelf();
   drawForm();
   drawStrip();
@@ -314,14 +314,14 @@ const theme = () => state.theme || (matchMedia("(prefers-color-scheme: dark)").m
 const showTheme = () => { document.documentElement.dataset.theme = theme(); };
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme);
 
-on("task", () => { drawForm(); drawTools(); });
+on("task", drawForm);
 on("form", (side) => {
   const field = side && $(`f-${side}`);
   if (field) field.value = valuesOf("outpaint")[side] || 0;
   else drawForm();
 });
 on("values", (name) => { if (["left", "up", "right", "down"].includes(name)) draw(); });
-on("marks", () => { if (!state.shown) draw(); });
+on("dragged marks", () => { if (!state.shown) draw(); });
 on("shown", draw);
 on("picked", () => { if (state.task === "measure") clearProblem(); });
 on("marked", () => clearProblem());

@@ -43,8 +43,8 @@ function choose(name) {
 export function drawTools() {
   const bar = $("tools"), all = tools();
   if (!all.some(([name]) => name === chosen)) {
-    chosen = all.length ? all[1][0] : "hand";
-    setTool(chosen === "hand" ? null : handler);
+    chosen = "hand";
+    setTool(null);
   }
   if (!all.length) { bar.replaceChildren(); return; }
   const brush = ["brush", "eraser", "paint"].includes(chosen);
@@ -131,7 +131,7 @@ const handler = {
     drawMarks();
   },
   up() {
-    if (dragged) { dragged = null; changed(); return; }
+    if (dragged) { dragged = null; changed(); tell("dragged"); return; }
     const made = draft;
     draft = null;
     if (!made) return;
@@ -261,7 +261,7 @@ export async function asValues() {
   if (now.name === "paint" && list.some((shape) => shape.kind === "paint")) {
     const ratio = PAINTING / Math.max(w, h), target = el("canvas", { width: Math.round(w * ratio), height: Math.round(h * ratio) });
     paintOn(target, list, ratio);
-    values.content = (await ask("/studio/uploads?name=painting.png", await blob(target), "application/octet-stream")).id;
+    values.content = (await ask("/studio/uploads?name=painting.png&kind=painting", await blob(target), "application/octet-stream")).id;
   }
   if (now.region_needed && !["mask", "box", "polygon", "mask_alpha"].some((name) => values[name] || valuesOf(now.name)[name])) {
     throw new Refused("no pixel is marked; mark some with the brush, a box or an outline", {});
@@ -305,4 +305,9 @@ document.addEventListener("keydown", (event) => {
 });
 
 on("zoom", () => { if (shapes.isConnected) drawMarks(); });
-on("task source", drawTools);
+// A new task begins with its first tool, if it cannot do without marks.
+on("task", () => {
+  const all = tools(), now = task(), needed = now && (now.region_needed || hasMargins() || now.name === "paint" || now.fields.some((field) => field.kind === "placements"));
+  choose(all.length > 1 && needed ? all[1][0] : "hand");
+});
+on("source", drawTools);

@@ -21,8 +21,7 @@ export const zoom = () => scale;
 export function show(images, now, name, room = [0, 0, 0, 0]) {
   size = now;
   margin = room;
-  for (const image of [...sheet.querySelectorAll("img, .tiles")]) image.remove();
-  sheet.prepend(...images);
+  sheet.replaceChildren(...images);
   sheet.style.width = `${size[0]}px`;
   sheet.style.height = `${size[1]}px`;
   shapes.setAttribute("viewBox", `0 0 ${size[0]} ${size[1]}`);

@@ -43,6 +43,9 @@ def page(chromium: Any, running: Running) -> Iterator[Any]:
     context = chromium.new_context(viewport={"width": 1360, "height": 860}, accept_downloads=True)
     opened, wrong = context.new_page(), []
     opened.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+    opened.on(
+        "response", lambda answer: wrong.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None
+    )
     opened.on("pageerror", lambda error: wrong.append(str(error)))
     opened.on("request", lambda request: wrong.append(request.url) if not _ours(request.url, running) else None)
     opened.allowed = []

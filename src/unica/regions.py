@@ -57,6 +57,21 @@ class Region:
             raise UnicaError("every pixel is marked: nothing is left to continue from; mark or dilate less")
         return meant
 
+    def within(self, picture: "Picture", left: int, top: int, width: int, height: int) -> "Region":
+        """The same region on a part of the picture that has all of it."""
+        from unica.image import to_pil
+
+        mask = self.mask
+        if mask is not None:
+            marked = _read(mask, picture)[:, top : top + height, left : left + width]
+            mask = to_pil(marked.float() * 2 - 1)
+        box = [(x - left, y - top, w, h) for x, y, w, h in self.box]
+        polygon = [
+            [(min(max(x - left, 0), width), min(max(y - top, 0), height)) for x, y in corners]
+            for corners in self.polygon
+        ]
+        return Region(mask, self.mask_alpha, box, polygon)
+
     def _meant(self, picture: "Picture") -> "Mask":
         import torch
 

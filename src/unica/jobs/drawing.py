@@ -6,16 +6,20 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from unica.declare import Choice, Destination, File, Flag, Group, Number, Param, parameters
-from unica.engines.base import Model, Report
+from unica.engines.base import Report
 from unica.errors import UnicaError
+from unica.jobs.closeup import closeup
 from unica.jobs.models import model_options, open_model, other_offers, typed_options
 from unica.jobs.options import Option, as_typed, grouped, options_of, written
 from unica.jobs.outputs import Outputs, check_file, read_files, without_folders
 from unica.jobs.progress import Forecast, Progress
 from unica.tasks import Task
+
+if TYPE_CHECKING:
+    from unica.image import Picture
 
 PANEL = "Output"
 _PLAIN = "sample"  # the task whose files have no suffix, and after which other engines are named
@@ -125,7 +129,19 @@ class Drawing:
             check_file(self.mask, self.outputs.read)
             if self.mask.suffix.lower() != ".png":
                 raise UnicaError(f"--show-mask writes a PNG: {self.mask} must end in .png")
-        self.model = open_model(self.values, report)
+        self.closeup = closeup(self.task, self.values)
+        self.model = open_model(self._worked_on, report)
+
+    @property
+    def _worked_on(self) -> dict[str, Any]:
+        """The values of the run: those that were given, or those of a part of the picture."""
+        return self.values if self.closeup is None else self.closeup.values
+
+    @property
+    def picture(self) -> "Picture":
+        """The source, at full size if a part of it is worked on."""
+        whole = self.closeup is not None and self.closeup.name == "path"
+        return self.closeup.whole if whole and self.closeup is not None else self.model.picture
 
     def save(self, progress: Progress) -> dict[str, Any]:
         """Draw, and write every picture the moment it is done. Returns a report on all of it."""
@@ -134,7 +150,7 @@ class Drawing:
         from unica.machine import peak_memory_mb
 
         model = self.model
-        arguments = grouped(self.task.parameters, self.values)
+        arguments = grouped(self.task.parameters, self._worked_on)
         self._say_if_shrunk(progress)
         if self.task.prepare is not None:
             arguments = self.task.prepare(model, self.task.values(model, arguments), progress.say)
@@ -144,7 +160,7 @@ class Drawing:
         self.outputs.check(self._name(self.values["seed"] + number) for number in range(self.values.get("count") or 1))
         check_folder(self.outputs.folder)
         if self.mask is not None:
-            self._show_mask(arguments, self.mask)
+            self._show_mask(self.mask)
         report = self._draw(frames, arguments, progress)
         sheet = report.pop("images")
         if sheet:
@@ -167,7 +183,7 @@ class Drawing:
         self.first_preview = 0.0
         started = time.perf_counter()
         for frame, images in self._finished(frames, progress):
-            size = images[-1].size
+            size = self._size(images[-1])
             sheet += images[-1:] if self.values["sheet"] else []  # only a sheet needs them again
             path = self._write(frame, images)
             seconds = time.perf_counter() - started
@@ -177,7 +193,7 @@ class Drawing:
             if self.values.get("show") and self.task.figures is not None:
                 self.pictures[-1] |= self._save_beside(path, _figures(self.task.figures.draw(frame)))
             if self.values["provenance"] and frame.origins is not None:
-                self.pictures[-1] |= self._save_beside(path, _origins(self.model, frame.origins))
+                self.pictures[-1] |= self._save_beside(path, self._origins(frame.origins))
             progress.saved(self.pictures[-1])
             numbers = {name: value for name, value in notes.items() if isinstance(value, float)}
             said = "".join(f", {name.replace('_', ' ')} {value:g}" for name, value in numbers.items())
@@ -187,7 +203,7 @@ class Drawing:
             "engine": self.model.engine,
             "version": unica.__version__,
             "source": str(self.values["path"]),
-            "source_sha256": self.model.picture.sha256,
+            "source_sha256": self.picture.sha256,
             "size": list(size),
             "pictures": self.pictures,
             "sheet": None,
@@ -222,11 +238,18 @@ class Drawing:
         """One file with its provenance: a PNG, or all pictures of an animation."""
         from unica.image import animation_bytes, picture_bytes
 
-        text, name = self._provenance(frame, images[-1].size), self._name(frame.seed)
+        text, name = self._provenance(frame, self._size(images[-1])), self._name(frame.seed)
         suffix = Path(name).suffix.lower()
         if self.task.animation:
             return self.outputs.write(name, animation_bytes(images, suffix, self.values["fps"], text))
-        return self.outputs.write(name, picture_bytes(frame.pixels, frame.alpha, self.model.picture.bits, text, suffix))
+        pixels, alpha = frame.pixels, frame.alpha
+        if self.closeup is not None:
+            pixels, alpha = self.closeup.put_back(pixels, alpha, self._canvas().new)
+        return self.outputs.write(name, picture_bytes(pixels, alpha, self.picture.bits, text, suffix))
+
+    def _size(self, image: Any) -> tuple[int, int]:
+        """Width and height of what is written of an image."""
+        return image.size if self.closeup is None else self.closeup.whole.size
 
     def _name(self, seed: int) -> str:
         """Of the file with the picture of this seed."""
@@ -263,7 +286,7 @@ class Drawing:
             "unica:settings": json.dumps(settings, default=str),
             "unica:seed": str(frame.seed),
             "unica:source": source.name,
-            "unica:source-sha256": model.picture.sha256,
+            "unica:source-sha256": self.picture.sha256,
             "unica:command": self._again(frame.seed),
         }
 
@@ -281,20 +304,35 @@ class Drawing:
         line += typed_options(self.values["path"], self.values["device"], self.model)
         return shlex.join([*line, "--", *positional] if positional else line)
 
-    def _show_mask(self, arguments: Mapping[str, Any], path: Path) -> None:
+    def _canvas(self) -> Any:
+        """What stays and what is new, as the task says it."""
+        assert self.task.preview is not None
+        arguments = grouped(self.task.parameters, self._worked_on)
+        return self.task.preview(self.model, **self.task.values(self.model, arguments))
+
+    def _origins(self, origins: Any) -> dict[str, tuple[str, bytes]]:
+        if self.closeup is not None and self.closeup.name == "path":
+            origins = self.closeup.origins(origins)
+        return _explained(self.picture, origins)
+
+    def _show_mask(self, path: Path) -> None:
         """Write the canvas with what will be new in red."""
         from unica.image import save_png, to_pil
         from unica.masks import shown
 
         if self.task.preview is None:
             return
-        canvas = self.task.preview(self.model, **self.task.values(self.model, arguments))
+        canvas = self._canvas()
         new = canvas.new > 0
         alpha = None if canvas.alpha is None else canvas.alpha.masked_fill(new, 1.0)
         save_png(to_pil(shown(new, canvas.pixels), alpha), path)
 
     def _say_if_shrunk(self, progress: Progress) -> None:
         model, path = self.model, self.values["path"]
+        if self.closeup is not None:
+            height, width = self.closeup.size
+            progress.say(f"working on {width}x{height} pixels around what is marked; the rest stays as it is")
+            return
         (w0, h0), (w, h) = model.picture.original_size, model.picture.size
         if (w0, h0) == (w, h):
             return
@@ -314,12 +352,12 @@ def _figures(figures: Mapping[str, tuple[str, Any]]) -> dict[str, tuple[str, byt
     }
 
 
-def _origins(model: Model, origins: Any) -> dict[str, tuple[str, bytes]]:
+def _explained(picture: "Picture", origins: Any) -> dict[str, tuple[str, bytes]]:
     """Where every pixel comes from: a map for programs, and an overview beside the source for people."""
     from unica.image import contact_sheet, png_bytes, to_pil
     from unica.provenance import key, map_bytes, overview
 
-    source = model.picture.pixels
+    source = picture.pixels
     shown = overview(origins, (source.shape[1], source.shape[2]))
     sheet = contact_sheet([to_pil(key(source)), to_pil(shown)], columns=2)
     return {"map": (".map.png", map_bytes(origins)), "overview": (".overview.png", png_bytes(sheet))}

@@ -45,6 +45,7 @@ Form = Literal["pil", "pt", "np"]
 
 Notes = Callable[..., Mapping[str, Any]]  # of a finished frame and the task's arguments by name
 Preview = Callable[..., "Canvas"]  # of the model and the task's arguments by name
+Local = Callable[[Mapping[str, Any]], str | None]  # of the values of a command, by the names of their options
 Prepare = Callable[[Model, dict[str, Any], Callable[[str], None]], dict[str, Any]]
 
 
@@ -68,6 +69,7 @@ class Task:
     prepare: Prepare | None
     notes: Notes | None
     figures: Figures | None
+    local: Local | None
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -158,18 +160,20 @@ def task(
     prepare: Prepare | None = None,
     notes: Notes | None = None,
     figures: Figures | None = None,
+    local: Local | None = None,
 ) -> Callable[[Callable[..., Iterator[Frame]]], TaskFunction]:
     """Make a task of a function that yields frames, and register it.
 
     `needs_source` refuses models that were saved without their picture. An `animation` yields several finished pictures
     of one index, which belong into one file. For the command line: `preview` is the canvas, which tells before the run
     what will be new; `prepare` may load what is slow and say what a run will cost, `notes` are numbers reported with a
-    finished picture, and `figures` are pictures that explain it.
+    finished picture, and `figures` are pictures that explain it. `local` tells by the values which of the files is
+    changed only where a `Region` marks it, by the name of its option: of a large one, only a part need be worked on.
     """
 
     def register(function: Callable[..., Iterator[Frame]]) -> TaskFunction:
         name = function.__name__
-        declared = Task(name, group, function, needs_source, animation, preview, prepare, notes, figures)
+        declared = Task(name, group, function, needs_source, animation, preview, prepare, notes, figures, local)
 
         def call(model: Any, *args: Any, output: Any = "pil", **kwargs: Any) -> Any:
             from unica.tasks.run import collected

@@ -28,7 +28,7 @@ def _canvas(
     return Canvas.of_other(replace(picture, pixels=pixels), model, where.on(picture, dilate), feather)
 
 
-@task(OTHERS, preview=_canvas)
+@task(OTHERS, preview=_canvas, local=lambda values: "content")
 def harmonize(
     model: Model,
     content: Annotated[Any, Param("The scene with something pasted into it.", File())],

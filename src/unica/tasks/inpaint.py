@@ -18,7 +18,7 @@ def _canvas(model: Model, where: Region, dilate: int | None, feather: int, **_: 
     return Canvas.of_source(model.picture, where.on(model.picture, dilate), feather)
 
 
-@task(CHANGING, needs_source=True, preview=_canvas)
+@task(CHANGING, needs_source=True, preview=_canvas, local=lambda values: "path")
 def inpaint(
     model: Model, where: Where, dilate: Dilate = None, feather: Feather = 0, count: Count = 1, seed: Seed = 0
 ) -> "Iterator[Frame]":

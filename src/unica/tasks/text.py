@@ -110,6 +110,7 @@ def _figures(frame: "Frame") -> "Mapping[str, tuple[str, str | Float[Tensor, '3 
     prepare=_prepare,
     notes=_notes,
     figures=Figures("Also write where it was guided, and the scores.", _figures),
+    local=lambda values: "path" if values["mode"] == "region" else None,
 )
 def text(
     model: Model,

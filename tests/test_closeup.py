@@ -61,7 +61,9 @@ def test_a_mask_and_sixteen_bits_and_where_pixels_come_from(tmp_path: Path) -> N
     marked = np.zeros((150, 220), np.uint8)
     marked[100:120, 30:60] = 255
     Image.fromarray(marked).save(mask)
-    report = run("inpaint", deep, "--mask", mask, "--dilate", 0, "--provenance", "-o", tmp_path / "out")["pictures"][0]
+    report = run("inpaint", deep, "--mask", mask, "--dilate", "0", "--provenance", "-o", tmp_path / "out")["pictures"][
+        0
+    ]
     made, source = load(Path(report["path"])), load(deep)
     same = (made.pixels == source.pixels).all(0).numpy()
     assert made.bits == 16 and same[marked == 0].all() and not same[marked > 0].all()

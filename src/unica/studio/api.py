@@ -10,7 +10,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, no_type_check
 
 import gradio
 from gradio.data_classes import FileData
@@ -44,6 +44,7 @@ def _endpoint(task: Task, studio: Studio) -> Callable[..., Any]:
     options = {option.name: option for option in options_of_form(task)}
     files = {name for name, option in options.items() if isinstance(option.parameter.kind, File)}
 
+    @no_type_check  # what wraps functions to check them would hide from Gradio that this is a generator
     def call(*args: Any, **given: Any) -> Iterator[tuple[list[Any] | None, dict[str, Any]]]:
         bound = signature.bind(*args, **given).arguments
         request = bound.pop("request", None)
@@ -66,6 +67,7 @@ def _endpoint(task: Task, studio: Studio) -> Callable[..., Any]:
         inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=gradio.Request)
     )
     signature = inspect.Signature(parts, return_annotation=tuple[list[FileData], dict])
+    delattr(call, "__no_type_check__")  # and this would hide its types
     call.__name__ = task.name
     call.__doc__ = task.documentation
     setattr(call, "__signature__", signature)  # noqa: B010
@@ -98,7 +100,7 @@ def _parameter(option: Option) -> inspect.Parameter:
 def _uploaded(studio: Studio, session: Session, given: Any) -> str:
     """A file that the program has uploaded, as a record of its session."""
     path = given.get("path") if isinstance(given, Mapping) else getattr(given, "path", None)
-    folder = Path(os.environ["GRADIO_TEMP_DIR"]).resolve()
+    folder = studio.store.uploads.resolve()
     inside = Path(os.path.realpath(str(path or "")))
     if path is None or folder not in inside.parents or Path(path).is_symlink():
         raise UnicaError("this file was not uploaded: upload it first, as gradio_client's handle_file does")
@@ -111,9 +113,9 @@ def _uploaded(studio: Studio, session: Session, given: Any) -> str:
         raise UnicaError("this file is not there any more: upload it again") from None
 
 
-def _offered(path: Path) -> dict[str, Any]:
+def _offered(studio: Studio, path: Path) -> dict[str, Any]:
     """A file that whoever knows its name may fetch. The name cannot be guessed."""
-    there = Path(os.environ["GRADIO_TEMP_DIR"]) / secrets.token_hex(20) / path.name
+    there = studio.store.uploads / secrets.token_hex(20) / path.name
     there.parent.mkdir(parents=True)
     try:
         os.link(path, there)
@@ -145,7 +147,7 @@ def _followed(
     if record.about["state"] != "done":
         raise UnicaError(record.about.get("error", "the job was cancelled"))
     pictures = record.about["pictures"]
-    files = [_offered(record.path(picture["path"])) for picture in pictures]
+    files = [_offered(studio, record.path(picture["path"])) for picture in pictures]
     said = ("seed", "seconds", "size", "command", "python")
     told = [{"name": one["path"], **{key: one[key] for key in said if key in one}} for one in pictures]
     yield files, {"state": "done", "seconds": record.about["seconds"], "pictures": told}

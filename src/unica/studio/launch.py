@@ -62,7 +62,7 @@ def start(
     except ImportError:
         raise UnicaError("the studio needs Gradio: pip install 'unica[studio]'") from None
     store = Store(folder or cache.folder() / "studio", round(quota * 2**30), days * _DAY)
-    os.environ["GRADIO_TEMP_DIR"] = str(store.folder / "gradio")
+    os.environ["GRADIO_TEMP_DIR"] = str(store.uploads)
     studio = Studio(store, workers, clips)
     try:
         if shown is not None:

@@ -17,6 +17,7 @@ from unica.errors import UnicaError
 from unica.weights import FOLDER
 
 LONGEST_QUEUE = 32
+_READY = 2  # workers that are there from the start; others start when there is work for them
 _PATIENCE = 1.2  # seconds that a job has to stop by itself
 _LARGE = 1.5 * 2**30  # bytes of a worker that is replaced when it is done
 _CRASHES = 3  # workers that die at their start, one after the other, before the studio gives up
@@ -45,7 +46,6 @@ class Pool:
     def __init__(self, listener: Listener, workers: int | None = None) -> None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self.size = workers or max(min(cores, int(os.environ.get("OMP_NUM_THREADS") or cores)), 1)
-        self._threads = max(cores // self.size, 1)
         self._listener = listener
         self._lock = threading.RLock()
         self._queue: list[_Waiting] = []
@@ -53,7 +53,7 @@ class Pool:
         self._long: set[str] = set()
         self._crashes = 0
         self._closed = threading.Event()
-        for _ in range(self.size):
+        for _ in range(min(self.size, _READY)):
             self._start()
         threading.Thread(target=self._watch, daemon=True).start()
 
@@ -110,8 +110,6 @@ class Pool:
             worker.process.wait()
 
     def _start(self) -> None:
-        threads = str(self._threads)
-        limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), threads)
         offline = {"HF_HUB_OFFLINE": "1", FOLDER: os.environ.get(FOLDER) or str(cache.folder())}
         process = subprocess.Popen(
             [sys.executable, "-m", "unica.studio.worker"],
@@ -119,7 +117,7 @@ class Pool:
             stdout=subprocess.PIPE,
             text=True,
             encoding="utf-8",
-            env={**os.environ, **limits, **offline},
+            env={**os.environ, **offline},  # as many threads as a command has, so that results have the same bytes
             start_new_session=True,  # Ctrl-C in the terminal is for the studio, which ends its workers
         )
         worker = _Worker(process)
@@ -183,6 +181,9 @@ class Pool:
                 self._long.add(chosen.id)
             self._tell(chosen.id, {"event": "started"})
             self._send(worker, {"job": {**chosen.description, "id": chosen.id}})
+        idle = any(worker.job is None for worker in self._workers)
+        if self._queue and not idle and len(self._workers) < self.size and not self._closed.is_set():
+            self._start()
         self._say_places()
 
     def _say_places(self) -> None:

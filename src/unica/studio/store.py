@@ -108,6 +108,11 @@ class Store:
         self._sessions: dict[str, Session] = {}
         self._lock = threading.Lock()
 
+    @property
+    def uploads(self) -> Path:
+        """Where programs' uploads and their results lie for a while: Gradio's cache."""
+        return self.folder / "gradio"
+
     def session(self, secret: str) -> Session:
         """The session of this secret; a new one, if nobody has had it."""
         return self._session(sha256(secret.encode()).hexdigest()[:32])

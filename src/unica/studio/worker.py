@@ -94,7 +94,7 @@ def draw(job: Mapping[str, Any], tell: Tell, control: Control) -> dict[str, Any]
     class Shown(_Told):
         def frame(self, frame: Frame) -> None:
             super().frame(frame)
-            if frame.last and frame.model.knows_origins and not task.animation:
+            if frame.last and frame.model.knows_origins and not task.animation and drawing.closeup is None:
                 self.origins = _origins(frame)
 
         def saved(self, picture: Mapping[str, Any]) -> None:
@@ -103,7 +103,8 @@ def draw(job: Mapping[str, Any], tell: Tell, control: Control) -> dict[str, Any]
             if hasattr(self, "origins"):
                 beside["origins"] = f"{path.stem}.origins.png"
                 (folder / beside["origins"]).write_bytes(self.origins)
-            named = {key: Path(value).name for key, value in picture.items() if key in ("path", "map", "overview")}
+            written = {key: Path(value) for key, value in picture.items() if isinstance(value, str)}
+            named = {key: path.name for key, path in written.items() if path.parent == folder}
             code = python(task, {**drawing.values, "engine": drawing.model.engine}, picture["seed"], path.name)
             self.tell({"event": "picture", **picture, **named, **beside, **_said(path), "python": code})
 

@@ -116,7 +116,17 @@ def test_one_place_touches_each_heavy_library() -> None:
             for path in FILES
             if any(name.split(".")[0] == library for name in imports(path))
         }
-        for library in ("PIL", "numba", "torchvision", "typer", "safetensors", "huggingface_hub", "transformers")
+        for library in (
+            "PIL",
+            "numba",
+            "torchvision",
+            "typer",
+            "safetensors",
+            "huggingface_hub",
+            "transformers",
+            "gradio",
+            "fastapi",
+        )
     }
     assert {Path(user).parent.name for user in users["PIL"]} == {"image"}
     assert users["numba"] == {"patches/kernels.py"}
@@ -124,6 +134,7 @@ def test_one_place_touches_each_heavy_library() -> None:
     assert users["safetensors"] == {"tensor_files.py"}
     assert users["huggingface_hub"] == {"engines/trained.py"}
     assert users["transformers"] == {"guides/clip.py"}
+    assert {Path(user).parent.name for user in users["gradio"] | users["fastapi"]} == {"studio"}
     assert users["typer"] == {f"cli/{name}.py" for name in ("app", "commands", "drawing", "options")}
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import io
 import json
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -211,14 +216,36 @@ def test_every_task_is_an_endpoint_with_its_parameters(running: Running) -> None
             assert names == {"source", *(option.name for option in options_of_form(task))}
 
 
-def test_assistants_get_the_tasks(tmp_path: Path) -> None:
-    with studio(tmp_path, workers=1, mcp=True) as served:
-        asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
-        headers = {"accept": "application/json, text/event-stream"}
-        answer = httpx.post(f"{served.url}gradio_api/mcp/", json=asked, headers=headers, timeout=30)
-        text = answer.text.partition("data: ")[2] or answer.text
-        names = {tool["name"] for tool in json.loads(text.strip().splitlines()[0])["result"]["tools"]}
-    assert {task.name for task in tasks().values() if task.group is not None} <= names
+async def _assist(url: str, photo: Path) -> None:
+    """What an assistant does, with the protocol's own library."""
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamablehttp_client
+
+    async with streamablehttp_client(f"{url}mcp") as (reads, writes, _), ClientSession(reads, writes) as client:
+        await client.initialize()
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        drawing = {task.name for task in tasks().values() if task.group is not None}
+        assert set(tools) == {"list_pictures", *drawing}
+        assert tools["sample"].inputSchema["properties"]["diversity"]["maximum"] == 1
+        brought = "data:image/png;base64," + base64.b64encode(photo.read_bytes()).decode()
+        drawn: Any = await client.call_tool("sample", {"source": brought, "count": 1, "seed": 2})
+        text, thumbnail = drawn.content
+        file = json.loads(text.text)["files"][0]
+        assert Path(file["path"]).is_file() and file["seed"] == 2 and thumbnail.mimeType == "image/webp"
+        again: Any = await client.call_tool("mirror", {"source": file["path"]})
+        assert not again.isError
+        for source in ("/etc/passwd", str(photo), "http://example.com/x.png", "data:image/png;base64,bm8=", None):
+            refused: Any = await client.call_tool("sample", {"source": source})
+            assert refused.isError and "root:" not in refused.content[0].text
+        wrong: Any = await client.call_tool("sample", {"source": brought, "size": "20"})
+        assert "width first" in wrong.content[0].text
+
+
+def test_assistants_draw(tmp_path: Path, photo: Path) -> None:
+    with studio(tmp_path / "studio", workers=1, mcp=True) as served:
+        asyncio.run(_assist(served.url, photo))
+    with studio(tmp_path / "studio", workers=1) as served:
+        assert httpx.post(f"{served.url}mcp", json={"id": 1, "method": "ping"}).status_code in (404, 405)
 
 
 # Who is let in
@@ -361,3 +388,32 @@ def test_uploads_are_bounded(running: Running, photo: Path, monkeypatch) -> None
     with pytest.raises(UnicaError, match="too large for the studio"):
         running.studio.upload(session, "x.png", io.BytesIO(photo.read_bytes()))
     assert not session.records and not list(session.folder.iterdir())
+
+
+def test_the_command_serves_until_it_is_interrupted(photo: Path, tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "unica", "studio", str(photo), "--port", "0", "--folder", str(tmp_path / "kept")]
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    url = process.stdout.readline().split()[4]
+    client = httpx.Client(base_url=url)
+    client.get("/")
+    names = [record["file"] for record in client.get("/studio/state").json()["records"]]
+    assert "photo.png" in names
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    assert all(json.loads(path.read_text()) for path in (tmp_path / "kept").rglob("record.json"))
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["none.png"], "cannot be read"),
+        (["--clip", "none"], "not a folder"),
+        (["--auth", "me"], "USER:FILE"),
+        (["--port", "99999"], "from 0 to 65535"),
+    ],
+)
+def test_a_wrong_start_is_a_sentence(words: list[str], sentence: str, tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "unica", "studio", "--folder", str(tmp_path), *words]
+    ended = subprocess.run(line, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2 and sentence in ended.stderr and ended.stderr.count("\n") == 1

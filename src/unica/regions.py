@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from unica.image import Picture
     from unica.masks import Mask
 
+_NOTHING = "no pixel is marked; mark some with --mask, --mask-alpha, --box or --polygon"
+
 Box = tuple[int, int, int, int]  # left, top, width, height
 Polygon = Sequence[tuple[float, float]]  # corners
 
@@ -31,6 +33,11 @@ class Region:
         object.__setattr__(self, "box", Boxes().check("box", self.box))
         object.__setattr__(self, "polygon", Polygons().check("polygon", self.polygon))
 
+    def check(self) -> None:
+        """Refuse a region that marks nothing, before there is any work."""
+        if self.mask is None and not (self.mask_alpha or self.box or self.polygon):
+            raise UnicaError(_NOTHING)
+
     def parts(self) -> "list[Region]":
         """Each box, each polygon, and each mask, as a region of its own."""
         masks = [Region(mask=self.mask)] * (self.mask is not None) + [Region(mask_alpha=True)] * self.mask_alpha
@@ -47,7 +54,7 @@ class Region:
 
         meant = self._meant(picture)
         if not meant.any():
-            raise UnicaError("no pixel is marked; mark some with --mask, --mask-alpha, --box or --polygon")
+            raise UnicaError(_NOTHING)
         if dilate is None:
             drawn = Region(mask=self.mask, polygon=self.polygon)._meant(picture)
             meant |= grown(drawn, overhang(picture.pixels, drawn))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,4 +19,10 @@ def run(path: Path | None, open: bool, quiet: bool, clips: Sequence[str], **sett
         if not folder.is_dir():
             raise UnicaError(f"{folder} is not a folder with a CLIP")
     named = {folder.resolve().name: folder.resolve() for folder in folders}
-    serve(path, open, (lambda line: None) if quiet else say, clips=named, **settings)
+    serve(path, open, (lambda line: None) if quiet else _say_now, clips=named, **settings)
+
+
+def _say_now(line: str) -> None:
+    """Say it at once, also where stdout is no terminal."""
+    say(line)
+    sys.stdout.flush()

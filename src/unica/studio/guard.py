@@ -24,14 +24,15 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 COOKIE, KEY = "unica_session", "unica_key"  # who one is; and, beyond loopback, that one may
 LARGEST_BODY = 2**20  # bytes of a request that is not an upload
+_WITH_PICTURES = {"/mcp": 2**25}  # where a request may have a picture inside
 _UPLOADS = ("/studio/uploads", "/studio/masks", "/gradio_api/upload")
 _LOCAL = {"localhost", "127.0.0.1", "[::1]", "::1"}
-_OURS = re.compile(r"/|/page/[\w.-]+|/studio/[\w/.,()+ -]+")
+_OURS = re.compile(r"/|/mcp|/page/[\w.-]+|/studio/[\w/.,()+ -]+")
 _GRADIO = re.compile(
-    r"/config|/gradio_api/(info|upload|queue/(join|data)|startup-events|call/[\w/-]+|file=.+|cancel|reset|heartbeat/\w+|mcp/?.*)"
+    r"/config|/gradio_api/(info|upload|queue/(join|data)|startup-events|call/[\w/-]+|file=.+|cancel|reset|heartbeat/\w+)"
 )
 _STARTED = "/gradio_api/startup-events"  # Gradio asks itself for it, to see that it runs
-_JSON = re.compile(r"/gradio_api/(queue/join|call/.+)|/studio/.+")
+_JSON = re.compile(r"/gradio_api/(queue/join|call/.+)|/studio/.+|/mcp")
 _HEADERS = {
     "content-security-policy": "default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none';"
     " base-uri 'none'; form-action 'self'; object-src 'none'",
@@ -114,7 +115,7 @@ class Guard:
         if scope["method"] not in ("GET", "HEAD") and (foreign or site not in ("none", "same-origin")):
             return 403, "pages of other sites may not ask this"
         most = int(headers["content-length"]) if headers.get("content-length", "").isdigit() else None
-        if scope["method"] == "POST" and path not in _UPLOADS and most is not None and most > LARGEST_BODY:
+        if scope["method"] == "POST" and path not in _UPLOADS and most is not None and most > _most(path):
             return 413, "that is too long"
         return None
 
@@ -130,7 +131,7 @@ async def _checked(
         message = await receive()
         body += message.get("body", b"")
         more = message.get("more_body", False)
-        if len(body) > LARGEST_BODY:
+        if len(body) > _most(scope["path"]):
             return (413, "that is too long"), receive
     try:
         asked = json.loads(body) if body else {}
@@ -148,6 +149,10 @@ async def _checked(
         return {"type": "http.request", "body": body, "more_body": False}
 
     return None, again
+
+
+def _most(path: str) -> int:
+    return _WITH_PICTURES.get(path, LARGEST_BODY)
 
 
 def _addresses(asked: Any) -> Iterator[str]:

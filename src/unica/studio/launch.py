@@ -77,7 +77,7 @@ def start(
 def serve(shown: Path | None, open_page: bool, say: Callable[[str], None], **settings: Any) -> None:
     """Serve a studio until it is interrupted."""
     running = start(shown, **settings)
-    say(f"the studio is at {running.url}")
+    say(f"the studio is at {running.url} (Ctrl-C ends it)")
     if open_page:
         webbrowser.open(running.url)
     try:
@@ -87,11 +87,14 @@ def serve(shown: Path | None, open_page: bool, say: Callable[[str], None], **set
 
 
 def _serve(server_of: Any, studio: Studio, access: Access, host: str, port: int, mcp: bool) -> tuple[Any, str]:
+    from unica.studio import assistants
     from unica.studio.api import add_endpoints
     from unica.studio.routes import routes
 
     server = server_of(docs_url=None, redoc_url=None, openapi_url=None)
     server.include_router(routes(studio))
+    if mcp:
+        server.include_router(assistants.routes(studio))
     add_endpoints(server, studio)
     server.add_middleware(Guard, access=access)
     _, url, _ = server.launch(
@@ -101,7 +104,7 @@ def _serve(server_of: Any, studio: Studio, access: Access, host: str, port: int,
         quiet=True,
         show_error=True,
         share=False,
-        mcp_server=mcp,
+        mcp_server=False,
         max_file_size=LARGEST_FILE,
         enable_monitoring=False,
         ssr_mode=False,

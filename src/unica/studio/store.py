@@ -27,6 +27,7 @@ from unica.names import safe_name
 
 _SHARED = "shared"
 _RECORD = "record.json"
+_FETCHED = 3600.0  # seconds in which a program fetches what it asked for
 
 
 @dataclass
@@ -142,12 +143,20 @@ class Store:
         everything = [(record, own) for own in list(self._sessions.values()) for record in list(own.records.values())]
         everything.sort(key=lambda pair: pair[0].made)
         kept = [(record, own) for record, own in everything if own.name != _SHARED and record.id not in busy]
+        for folder in self.uploads.iterdir() if self.uploads.is_dir() else ():
+            if time.time() - folder.stat().st_mtime > _FETCHED:
+                shutil.rmtree(folder, ignore_errors=True)
         total, now, removed = sum(record.bytes for record, _ in kept), time.time(), []
         for record, session in kept:
             if now - record.made > self.age or total > self.quota:
                 total -= record.bytes
                 session.remove(record)
                 removed.append(record.id)
+        with self._lock:
+            for name in [name for name, own in self._sessions.items() if not own.records and name != _SHARED]:
+                del self._sessions[name]
+                with suppress(OSError):
+                    (self.folder / name).rmdir()
         return removed
 
 

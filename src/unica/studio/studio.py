@@ -11,7 +11,7 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
-from unica.declare import UNSET, parameters
+from unica.declare import UNSET, Group, parameters
 from unica.engines.base import engines, find, picture_engine, training_engine
 from unica.errors import UnicaError, one_of
 from unica.jobs.again import read_command
@@ -45,7 +45,7 @@ class Studio:
         self.clips: dict[str, Any] = {**(clips or {}), DEFAULT_CLIP: DEFAULT_CLIP}
         self._listeners: dict[str, list[Listener]] = defaultdict(list)
         self._running: dict[str, tuple[Session, Record]] = {}
-        self._lock = threading.RLock()
+        self._lock, self._adopting = threading.RLock(), threading.Lock()
         self.pool = Pool(self._happened, workers)
         self._closed = threading.Event()
         threading.Thread(target=self._sweep, daemon=True).start()
@@ -99,8 +99,15 @@ class Studio:
     def adopt(self, session: Session, ref: Any) -> Record:
         """A result as a picture or a model of its own, to go on from."""
         path = self.path(session, ref)
-        with open(path, "rb") as file:
-            return self.upload(session, path.name, file)
+        with self._adopting:
+            for record in list(session.records.values()):
+                if record.about.get("adopted") == _ref(ref):
+                    return record
+            with open(path, "rb") as file:
+                record = self.upload(session, path.name, file)
+            record.about["adopted"] = _ref(ref)
+            record.save()
+            return record
 
     def mask(self, session: Session, of: Any, data: BufferedIOBase) -> Record:
         """A mask that was drawn on the preview of a picture, at the picture's own size."""
@@ -193,7 +200,7 @@ class Studio:
         """Put a job into the queue. What is wrong with its settings is said now, by the names of the settings."""
         kind = one_of("kind", asked.get("kind", "draw"), ("draw", "train", "evaluate"))
         with self._lock:
-            if sum(own is session for own, _ in self._running.values()) >= _MOST_EACH:
+            if sum(own.name == session.name for own, _ in self._running.values()) >= _MOST_EACH:
                 raise UnicaError(f"{_MOST_EACH} of your jobs are waiting already: wait for one, or cancel one")
         prepare = {"draw": self._drawing, "train": self._training, "evaluate": self._evaluation}[kind]
         about, describe = prepare(session, asked)
@@ -247,7 +254,13 @@ class Studio:
                 refused["clip"] = str(error)
         if refused:
             raise Refused(refused)
-        self._check_engine(read_values(options, {**given, **paths}), source)
+        checked = read_values(options, {**given, **paths})
+        self._check_engine(checked, source)
+        for parameter in task.parameters:
+            if isinstance(parameter.kind, Group) and parameter.required:
+                parameter.kind.of(
+                    **{field.name: checked[field.name] for field in parameters(parameter.kind.of)}
+                ).check()
         shown = {} if task.figures is None else {"show": True}
         return {**given, **paths, **shown, "path": str(source)}
 
@@ -323,6 +336,8 @@ class Studio:
             self._note(record, event)
             if event["event"] == "ended":
                 del self._running[job]
+                if record.about.get("model"):
+                    threading.Thread(target=self._list_model, args=(session, record), daemon=True).start()
             if event["event"] in ("picture", "sample", "ended", "started"):
                 record.save()
                 self._tell(session, {"event": "record", "record": record.as_json()})
@@ -355,8 +370,13 @@ class Studio:
                 about["wrong"] = _wrong(about)
             about.pop("place", None)
 
+    def _list_model(self, session: Session, job: Record) -> None:
+        """Put a model that was trained among the user's models."""
+        with suppress(UnicaError):
+            self.adopt(session, job.id)
+
     def _tell(self, session: Session, event: dict[str, Any]) -> None:
-        everybody = session is self.store.shared
+        everybody = session.name == self.store.shared.name
         with self._lock:
             heard = [one for name, own in self._listeners.items() if everybody or name == session.name for one in own]
         for listener in heard:

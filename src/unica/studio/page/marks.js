@@ -2,7 +2,7 @@
 //
 // Marks are kept as shapes in pixels of the picture, so they survive a reload, can be undone, and become a mask of any size.
 
-import { $, el, svg, ask, Refused } from "./util.js";
+import { $, el, svg, ask } from "./util.js";
 import { state, on, tell, save, task, source, valuesOf, marked, marksOf } from "./state.js";
 import { canvas, shapes, setTool, pictureSize, zoom } from "./stage.js";
 
@@ -262,9 +262,6 @@ export async function asValues() {
     const ratio = PAINTING / Math.max(w, h), target = el("canvas", { width: Math.round(w * ratio), height: Math.round(h * ratio) });
     paintOn(target, list, ratio);
     values.content = (await ask("/studio/uploads?name=painting.png&kind=painting", await blob(target), "application/octet-stream")).id;
-  }
-  if (now.region_needed && !["mask", "box", "polygon", "mask_alpha"].some((name) => values[name] || valuesOf(now.name)[name])) {
-    throw new Refused("no pixel is marked; mark some with the brush, a box or an outline", {});
   }
   return values;
 }

@@ -138,7 +138,7 @@ export function trainingPane(job) {
     lines.length ? plot(lines, "steps") : el("p", { className: "about" }, "The loss of each level is plotted here as soon as there are some steps."),
     model ? el("div", { className: "bar" },
       el("a", { className: "button", href: `${address(job.id, job.model)}?download=true`, download: job.model }, `Download the model (${bytes(job.bytes)})`),
-      el("button", { type: "button", onclick: () => tell("adopt", { ref: { record: job.id, file: job.model }, task: "sample" }) }, "Draw with this model")) : "",
+      el("button", { type: "button", onclick: () => tell("adopt", { ref: { record: job.id }, task: "sample" }) }, "Draw with this model")) : "",
     el("div", { className: "samples" }, (job.samples || []).map((sample) => el("figure", {}, el("img", { src: address(job.id, sample.path), alt: `A sample after ${sample.step} steps` }), el("figcaption", {}, `step ${sample.step}`)))),
     job.error ? el("p", { className: "problem" }, sentence(job.error)) : "",
   ];

@@ -112,6 +112,7 @@ def pixels(path: Path) -> np.ndarray:
 
 
 def test_a_brush_marks_what_is_drawn_anew_and_all_else_stays(page: Any, photo: Path, tmp_path: Path) -> None:
+    page.allowed = ["422"]
     bring(page, photo)
     choose(page, "inpaint")
     page.click("#go")  # nothing is marked yet

@@ -18,7 +18,8 @@ export function engine() {
   return isModel(source()) ? source().engine : chosen || state.forms.picture_engine;
 }
 
-const firstTrained = () => Object.keys(state.forms.engines).find((name) => Object.keys(state.forms.engines[name].presets).length);
+const firstTrained = () =>
+  Object.keys(state.forms.engines).find((name) => Object.keys(state.forms.engines[name].presets).length);
 
 function belongs(field) {
   const engines = Object.entries(state.forms.engines);
@@ -33,25 +34,32 @@ function belongs(field) {
 }
 
 export function drawForm() {
-  const form = $("form"), now = task();
-  const about = { train: state.forms.training.description, measure: "Measure chosen results against the picture they were made from. Tick them in the strip below." };
-  $("about").textContent = about[state.task] || now?.description.split("\n\n")[0].replace(/\s+/g, " ").replace(/`/g, "") || "";
+  const form = $("form"),
+    now = task();
+  const about = {
+    train: state.forms.training.description,
+    measure: "Measure chosen results against the picture they were made from. Tick them in the strip below.",
+  };
+  $("about").textContent =
+    about[state.task] || now?.description.split("\n\n")[0].replace(/\s+/g, " ").replace(/`/g, "") || "";
   const fields = current().filter(belongs);
   const marks = (field) => MARKED.includes(field.kind) || now?.region.includes(field.name);
   const plain = fields.filter((field) => !field.advanced && !marks(field));
   const more = fields.filter((field) => field.advanced && !marks(field));
   const numbers = fields.filter(marks);
-  form.replaceChildren(
-    ...plain.map(drawField),
-    fold("More settings", more), fold("Marks as numbers", numbers),
-  );
+  form.replaceChildren(...plain.map(drawField), fold("More settings", more), fold("Marks as numbers", numbers));
   $("go").textContent = { train: "Train", measure: "Measure" }[state.task] || "Draw";
 }
 
 function fold(title, fields) {
   if (!fields.length) return "";
   const open = fields.some((field) => valuesOf(state.task)[field.name] !== undefined && field.kind !== "file");
-  return el("details", { open: open && title === "More settings" }, el("summary", {}, title), el("div", {}, fields.map(drawField)));
+  return el(
+    "details",
+    { open: open && title === "More settings" },
+    el("summary", {}, title),
+    el("div", {}, fields.map(drawField)),
+  );
 }
 
 function set(field, value) {
@@ -70,11 +78,18 @@ function usual(field) {
 }
 
 function drawField(field) {
-  const id = `f-${field.name}`, value = valuesOf(state.task)[field.name];
-  const help = sentence(field.help), label = sentence(field.label).replace(/\.$/, "");
+  const id = `f-${field.name}`,
+    value = valuesOf(state.task)[field.name];
+  const help = sentence(field.help),
+    label = sentence(field.label).replace(/\.$/, "");
   const box = el("div", { className: "field", id: `field-${field.name}` });
-  const head = (labelled = true) => el("div", { className: "head" },
-    labelled ? el("label", { htmlFor: id }, label) : el("span", { className: "label", id: `${id}-label` }, label), tip(help));
+  const head = (labelled = true) =>
+    el(
+      "div",
+      { className: "head" },
+      labelled ? el("label", { htmlFor: id }, label) : el("span", { className: "label", id: `${id}-label` }, label),
+      tip(help),
+    );
   const make = { choice: drawChoice, file: drawFile, prompts: drawPrompts, clipname: drawClip }[field.kind];
   if (field.name === "engine") drawEngine(box, field, value, id, head);
   else if (field.name === "preset") drawPreset(box, field, value, id, head);
@@ -87,40 +102,99 @@ function drawField(field) {
 }
 
 function drawNumber(box, field, value, id, head, label) {
-  const slider = field.high <= 300 && field.kind === "whole" || field.high <= 10;
-  const step = field.kind === "whole" ? (field.metavar === "N" && field.name === "patch" ? 2 : 1) : field.high <= 1 ? 0.01 : 0.1;
-  const number = el("input", { id, type: "number", step: field.kind === "whole" ? step : "any", min: field.low, max: field.high < 1e6 ? field.high : null,
-    value: value ?? field.default ?? "", placeholder: usual(field) ?? "auto" });
+  const slider = (field.high <= 300 && field.kind === "whole") || field.high <= 10;
+  const step =
+    field.kind === "whole" ? (field.metavar === "N" && field.name === "patch" ? 2 : 1) : field.high <= 1 ? 0.01 : 0.1;
+  const number = el("input", {
+    id,
+    type: "number",
+    step: field.kind === "whole" ? step : "any",
+    min: field.low,
+    max: field.high < 1e6 ? field.high : null,
+    value: value ?? field.default ?? "",
+    placeholder: usual(field) ?? "auto",
+  });
   const read = () => (number.value === "" ? undefined : Number(number.value));
-  const reset = el("button", { type: "button", className: "reset", "aria-label": `Back to the default of ${label}`, hidden: value === undefined, onclick: () => {
-    set(field, undefined); number.value = field.default ?? ""; if (range) { range.value = usual(field) ?? field.low; range.classList.toggle("auto", usual(field) === null); } reset.hidden = true;
-  } }, "default");
+  const reset = el(
+    "button",
+    {
+      type: "button",
+      className: "reset",
+      "aria-label": `Back to the default of ${label}`,
+      hidden: value === undefined,
+      onclick: () => {
+        set(field, undefined);
+        number.value = field.default ?? "";
+        if (range) {
+          range.value = usual(field) ?? field.low;
+          range.classList.toggle("auto", usual(field) === null);
+        }
+        reset.hidden = true;
+      },
+    },
+    "default",
+  );
   const heading = head();
   heading.insertBefore(reset, heading.lastChild);
   let range = null;
-  const note = (given) => { range?.classList.toggle("auto", given === undefined && usual(field) === null); reset.hidden = given === undefined || given === field.default; set(field, given === field.default ? undefined : given); };
-  number.addEventListener("input", () => { if (range && number.value !== "") range.value = number.value; note(read()); });
+  const note = (given) => {
+    range?.classList.toggle("auto", given === undefined && usual(field) === null);
+    reset.hidden = given === undefined || given === field.default;
+    set(field, given === field.default ? undefined : given);
+  };
+  number.addEventListener("input", () => {
+    if (range && number.value !== "") range.value = number.value;
+    note(read());
+  });
   if (slider) {
-    range = el("input", { type: "range", min: field.low, max: field.high, step, "aria-label": `${label}, as a slider` });
+    range = el("input", {
+      type: "range",
+      min: field.low,
+      max: field.high,
+      step,
+      "aria-label": `${label}, as a slider`,
+    });
     range.value = value ?? usual(field) ?? field.low;
     range.classList.toggle("auto", value === undefined && usual(field) === null);
-    range.addEventListener("input", () => { number.value = range.value; note(Number(range.value)); });
+    range.addEventListener("input", () => {
+      number.value = range.value;
+      note(Number(range.value));
+    });
     box.append(heading, el("div", { className: "pair" }, range, number));
   } else if (field.name === "seed") {
-    const any = el("button", { type: "button", "aria-label": "A seed at random", onclick: () => { number.value = Math.floor(Math.random() * 1e6); note(read()); } }, "⚄");
+    const any = el(
+      "button",
+      {
+        type: "button",
+        "aria-label": "A seed at random",
+        onclick: () => {
+          number.value = Math.floor(Math.random() * 1e6);
+          note(read());
+        },
+      },
+      "⚄",
+    );
     box.append(heading, el("div", { className: "row" }, number, any));
   } else box.append(heading, number);
 }
 
 function drawFlag(box, field, value, id, help) {
   const input = el("input", { id, type: "checkbox", checked: value ?? field.default ?? false });
-  input.addEventListener("change", () => set(field, input.checked === (field.default ?? false) ? undefined : input.checked));
+  input.addEventListener("change", () =>
+    set(field, input.checked === (field.default ?? false) ? undefined : input.checked),
+  );
   box.append(el("div", { className: "head check" }, input, el("label", { htmlFor: id }, help)));
 }
 
 function options(field, value, id, pairs) {
-  const select = el("select", { id }, pairs.map(([key, text]) => el("option", { value: key, selected: key === (value ?? field.default ?? "") }, text)));
-  select.addEventListener("change", () => set(field, select.value === (field.default ?? "") ? undefined : select.value));
+  const select = el(
+    "select",
+    { id },
+    pairs.map(([key, text]) => el("option", { value: key, selected: key === (value ?? field.default ?? "") }, text)),
+  );
+  select.addEventListener("change", () =>
+    set(field, select.value === (field.default ?? "") ? undefined : select.value),
+  );
   return select;
 }
 
@@ -130,44 +204,125 @@ function drawChoice(box, field, value, id, head) {
 }
 
 function drawEngine(box, field, value, id, head) {
-  const able = Object.entries(state.forms.engines).filter(([, about]) => (state.task === "train" ? Object.keys(about.presets).length : about.opens_pictures));
+  const able = Object.entries(state.forms.engines).filter(([, about]) =>
+    state.task === "train" ? Object.keys(about.presets).length : about.opens_pictures,
+  );
   const first = state.task === "train" ? firstTrained() : state.forms.picture_engine;
-  box.append(head(), options({ ...field, default: first }, value, id, able.map(([name, about]) => [name, `${name}: ${about.summary}`])));
+  box.append(
+    head(),
+    options(
+      { ...field, default: first },
+      value,
+      id,
+      able.map(([name, about]) => [name, `${name}: ${about.summary}`]),
+    ),
+  );
 }
 
 function drawPreset(box, field, value, id, head) {
   const presets = Object.entries(state.forms.engines[engine()].presets);
   const chosen = presets.some(([name]) => name === value) ? value : presets[0][0];
-  box.append(head(), options({ ...field, default: presets[0][0] }, chosen, id, presets.map(([name, about]) => [name, `${name}: ${about}`])));
+  box.append(
+    head(),
+    options(
+      { ...field, default: presets[0][0] },
+      chosen,
+      id,
+      presets.map(([name, about]) => [name, `${name}: ${about}`]),
+    ),
+  );
 }
 
 function drawClip(box, field, value, id, head) {
-  box.append(head(), options({ ...field, default: state.clips[0] }, value, id, state.clips.map((one) => [one, one])));
+  box.append(
+    head(),
+    options(
+      { ...field, default: state.clips[0] },
+      value,
+      id,
+      state.clips.map((one) => [one, one]),
+    ),
+  );
 }
 
 function drawText(box, field, value, id, head) {
   const several = field.repeated;
-  const text = el("input", { id, type: "text", autocomplete: "off", spellcheck: false, placeholder: `${field.example ? `as ${field.example}` : field.metavar.toLowerCase()}${several ? "; several apart by spaces" : ""}`,
-    value: (several ? (value || []).join(" ") : value) ?? field.default ?? "" });
-  text.addEventListener("change", () => set(field, several ? text.value.trim().split(/\s+/).filter(Boolean) : text.value.trim()));
+  const text = el("input", {
+    id,
+    type: "text",
+    autocomplete: "off",
+    spellcheck: false,
+    placeholder: `${field.example ? `as ${field.example}` : field.metavar.toLowerCase()}${several ? "; several apart by spaces" : ""}`,
+    value: (several ? (value || []).join(" ") : value) ?? field.default ?? "",
+  });
+  text.addEventListener("change", () =>
+    set(field, several ? text.value.trim().split(/\s+/).filter(Boolean) : text.value.trim()),
+  );
   box.append(head(), text);
 }
 
 function drawPrompts(box, field, value, id, head) {
   const rows = el("div", { className: "field", role: "group", "aria-labelledby": `${id}-label` });
   const given = (value?.length ? value : [""]).map((one) => {
-    const at = one.lastIndexOf(":"), weight = at > 0 ? Number(one.slice(at + 1)) : NaN;
+    const at = one.lastIndexOf(":"),
+      weight = at > 0 ? Number(one.slice(at + 1)) : NaN;
     return Number.isFinite(weight) && one.slice(at + 1).trim() !== "" ? [one.slice(0, at), weight] : [one, 1];
   });
-  const note = () => set(field, [...rows.children].map((row) => {
-    const [text, weight] = row.querySelectorAll("input");
-    return text.value.trim() && (weight.value === "1" || weight.value === "" ? text.value.trim() : `${text.value.trim()}:${weight.value}`);
-  }).filter(Boolean));
-  const add = (text = "", weight = 1) => rows.append(el("div", { className: "pair" },
-    el("input", { type: "text", value: text, placeholder: "a field of poppies", "aria-label": "What the picture should show", oninput: note }),
-    el("input", { type: "number", step: "any", value: weight, "aria-label": "Weight; below 0 pushes away", oninput: note })));
+  const note = () =>
+    set(
+      field,
+      [...rows.children]
+        .map((row) => {
+          const [text, weight] = row.querySelectorAll("input");
+          return (
+            text.value.trim() &&
+            (weight.value === "1" || weight.value === "" ? text.value.trim() : `${text.value.trim()}:${weight.value}`)
+          );
+        })
+        .filter(Boolean),
+    );
+  const add = (text = "", weight = 1) =>
+    rows.append(
+      el(
+        "div",
+        { className: "pair" },
+        el("input", {
+          type: "text",
+          value: text,
+          placeholder: "a field of poppies",
+          "aria-label": "What the picture should show",
+          oninput: note,
+        }),
+        el("input", {
+          type: "number",
+          step: "any",
+          value: weight,
+          "aria-label": "Weight; below 0 pushes away",
+          oninput: note,
+        }),
+      ),
+    );
   given.forEach(([text, weight]) => add(text, weight));
-  box.append(head(false), rows, el("div", { className: "row" }, el("button", { type: "button", className: "quiet", onclick: () => { add(); rows.lastChild.firstChild.focus(); } }, "+ another")));
+  box.append(
+    head(false),
+    rows,
+    el(
+      "div",
+      { className: "row" },
+      el(
+        "button",
+        {
+          type: "button",
+          className: "quiet",
+          onclick: () => {
+            add();
+            rows.lastChild.firstChild.focus();
+          },
+        },
+        "+ another",
+      ),
+    ),
+  );
 }
 
 function drawFile(box, field, value, id, head, label) {
@@ -176,21 +331,49 @@ function drawFile(box, field, value, id, head, label) {
   input.addEventListener("change", async () => {
     if (!input.files[0]) return;
     try {
-      const record = await ask(`/studio/uploads?name=${encodeURIComponent(input.files[0].name)}`, input.files[0], "application/octet-stream");
+      const record = await ask(
+        `/studio/uploads?name=${encodeURIComponent(input.files[0].name)}`,
+        input.files[0],
+        "application/octet-stream",
+      );
       state.records.set(record.id, record);
       set(field, record.id);
       drawForm();
       tell("marks");
-    } catch (problem) { showProblem(problem.message, field.name); }
+    } catch (problem) {
+      showProblem(problem.message, field.name);
+    }
   });
-  const pictures = [...state.records.values()].filter((one) => one.thumb && ["picture", "example"].includes(one.kind) && one.id !== state.source);
-  const thumbs = el("div", { className: "thumbs", role: "group", "aria-label": `${label}: pictures that are here` }, pictures.map((one) =>
-    el("button", { type: "button", "aria-pressed": String(one.id === value), "aria-label": one.file, title: one.file, onclick: () => { set(field, one.id === value ? undefined : one.id); drawForm(); tell("marks"); } },
-      el("img", { src: address(one.id, one.thumb), alt: "" }))));
+  const pictures = [...state.records.values()].filter(
+    (one) => one.thumb && ["picture", "example"].includes(one.kind) && one.id !== state.source,
+  );
+  const thumbs = el(
+    "div",
+    { className: "thumbs", role: "group", "aria-label": `${label}: pictures that are here` },
+    pictures.map((one) =>
+      el(
+        "button",
+        {
+          type: "button",
+          "aria-pressed": String(one.id === value),
+          "aria-label": one.file,
+          title: one.file,
+          onclick: () => {
+            set(field, one.id === value ? undefined : one.id);
+            drawForm();
+            tell("marks");
+          },
+        },
+        el("img", { src: address(one.id, one.thumb), alt: "" }),
+      ),
+    ),
+  );
   box.append(head(), input, thumbs);
   if (chosen) box.append(el("p", { className: "about" }, `chosen: ${chosen.file}`));
   if (field.name === "content" && state.task === "paint") {
-    box.append(el("p", { className: "about" }, "Or paint it yourself: choose Paint above the picture, and colours from it."));
+    box.append(
+      el("p", { className: "about" }, "Or paint it yourself: choose Paint above the picture, and colours from it."),
+    );
   }
 }
 
@@ -209,7 +392,12 @@ export function showProblem(text, field) {
 
 export function clearProblem(field) {
   const places = field ? [$(`p-${field}`)] : document.querySelectorAll(".problem");
-  for (const place of places) if (place) { place.hidden = true; place.textContent = ""; place.closest(".field")?.classList.remove("wrong"); }
+  for (const place of places)
+    if (place) {
+      place.hidden = true;
+      place.textContent = "";
+      place.closest(".field")?.classList.remove("wrong");
+    }
 }
 
 on("source", drawForm);

@@ -9,7 +9,13 @@ export const canvas = el("canvas", { "aria-hidden": "true" });
 export const shapes = svg("svg", { "aria-hidden": "true" });
 const split = el("div", { className: "split", hidden: true });
 
-let size = [1, 1], margin = [0, 0, 0, 0], scale = 1, x = 0, y = 0, key = null, fitted = true;
+let size = [1, 1],
+  margin = [0, 0, 0, 0],
+  scale = 1,
+  x = 0,
+  y = 0,
+  key = null,
+  fitted = true;
 const pointers = new Map();
 let tool = null; // what takes the pointer instead of moving the picture
 let pinch = 0;
@@ -61,8 +67,10 @@ export function setTool(handler) {
 }
 
 export function fit() {
-  const room = stage.getBoundingClientRect(), [left, up, right, down] = margin;
-  const width = size[0] + left + right, height = size[1] + up + down;
+  const room = stage.getBoundingClientRect(),
+    [left, up, right, down] = margin;
+  const width = size[0] + left + right,
+    height = size[1] + up + down;
   scale = Math.min((room.width - 24) / width, (room.height - 24) / height);
   if (scale > 1) scale = Math.max(1, Math.min(scale, 4));
   x = (room.width - width * scale) / 2 + left * scale;
@@ -102,11 +110,15 @@ const here = (event) => {
 // A place on the stage in pixels of the picture.
 const inPicture = ([sx, sy]) => [(sx - x) / scale, (sy - y) / scale];
 
-stage.addEventListener("wheel", (event) => {
-  if (!stage.contains(sheet)) return;
-  event.preventDefault();
-  zoomBy(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0018)), here(event));
-}, { passive: false });
+stage.addEventListener(
+  "wheel",
+  (event) => {
+    if (!stage.contains(sheet)) return;
+    event.preventDefault();
+    zoomBy(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0018)), here(event));
+  },
+  { passive: false },
+);
 
 stage.addEventListener("pointerdown", (event) => {
   if (!stage.contains(sheet)) return;
@@ -117,8 +129,12 @@ stage.addEventListener("pointerdown", (event) => {
 });
 
 stage.addEventListener("pointermove", (event) => {
-  const before = pointers.get(event.pointerId), now = here(event);
-  if (!before) { tool?.hover?.(inPicture(now)); return; }
+  const before = pointers.get(event.pointerId),
+    now = here(event);
+  if (!before) {
+    tool?.hover?.(inPicture(now));
+    return;
+  }
   if (pointers.size === 2) {
     const other = [...pointers].find(([id]) => id !== event.pointerId)[1];
     const far = Math.hypot(now[0] - other[0], now[1] - other[1]);
@@ -136,7 +152,8 @@ stage.addEventListener("pointermove", (event) => {
 
 for (const name of ["pointerup", "pointercancel"]) {
   stage.addEventListener(name, (event) => {
-    if (pointers.delete(event.pointerId) && tool && pointers.size === 0 && pinch === 0) tool.up(inPicture(here(event)), event);
+    if (pointers.delete(event.pointerId) && tool && pointers.size === 0 && pinch === 0)
+      tool.up(inPicture(here(event)), event);
     if (pointers.size === 0) pinch = 0;
   });
 }
@@ -148,9 +165,15 @@ stage.addEventListener("keydown", (event) => {
   else if (event.key === "-") zoomBy(0.8);
   else if (event.key === "0") fit();
   else if (event.key === "1") toPixels();
-  else if (moves[event.key]) { x += moves[event.key][0]; y += moves[event.key][1]; fitted = false; place(); }
-  else return;
+  else if (moves[event.key]) {
+    x += moves[event.key][0];
+    y += moves[event.key][1];
+    fitted = false;
+    place();
+  } else return;
   event.preventDefault();
 });
 
-new ResizeObserver(() => { if (fitted && stage.contains(sheet)) fit(); }).observe(stage);
+new ResizeObserver(() => {
+  if (fitted && stage.contains(sheet)) fit();
+}).observe(stage);

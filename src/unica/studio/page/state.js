@@ -31,14 +31,18 @@ export function tell(topic, detail) {
 export function save() {
   try {
     localStorage.setItem(KEY, JSON.stringify(Object.fromEntries(kept.map((name) => [name, state[name]]))));
-  } catch { /* private windows keep nothing */ }
+  } catch {
+    /* private windows keep nothing */
+  }
 }
 
 export function restore() {
   try {
     const before = JSON.parse(localStorage.getItem(KEY) || "{}");
     for (const name of kept) if (before[name] !== undefined) state[name] = before[name];
-  } catch { /* what cannot be read is not there */ }
+  } catch {
+    /* what cannot be read is not there */
+  }
 }
 
 export const task = () => state.forms.tasks.find((one) => one.name === state.task) || null;

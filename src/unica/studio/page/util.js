@@ -32,11 +32,16 @@ export class Refused extends Error {
 export async function ask(path, body, type = "application/json") {
   let answer;
   try {
-    answer = await fetch(path, body === undefined ? {} : {
-      method: "POST",
-      headers: { "content-type": type },
-      body: type === "application/json" ? JSON.stringify(body) : body,
-    });
+    answer = await fetch(
+      path,
+      body === undefined
+        ? {}
+        : {
+            method: "POST",
+            headers: { "content-type": type },
+            body: type === "application/json" ? JSON.stringify(body) : body,
+          },
+    );
   } catch {
     throw new Refused("the studio does not answer: is it still running?");
   }
@@ -46,7 +51,8 @@ export async function ask(path, body, type = "application/json") {
 }
 
 export const address = (record, name) => `/studio/files/${record}/${encodeURIComponent(name)}`;
-export const sentence = (text) => (text ? (/^\S*[./]\w/.test(text) ? text : text[0].toUpperCase() + text.slice(1)).replace(/\.?$/, ".") : "");
+export const sentence = (text) =>
+  text ? (/^\S*[./]\w/.test(text) ? text : text[0].toUpperCase() + text.slice(1)).replace(/\.?$/, ".") : "";
 
 export function seconds(value) {
   if (value === null || value === undefined) return "";
@@ -63,19 +69,25 @@ export async function copy(text, button) {
   await navigator.clipboard?.writeText(text).catch(() => {});
   const before = button.textContent;
   button.textContent = "Copied";
-  setTimeout(() => { button.textContent = before; }, 1200);
+  setTimeout(() => {
+    button.textContent = before;
+  }, 1200);
 }
 
 // A question mark with a text that shows while it is pointed at or has the focus.
 export function tip(text) {
   const button = el("button", { type: "button", className: "tip", "aria-label": text }, "?");
   let bubble = null;
-  const hide = () => { bubble?.remove(); bubble = null; };
+  const hide = () => {
+    bubble?.remove();
+    bubble = null;
+  };
   const show = () => {
     hide();
     bubble = el("div", { className: "bubble", "aria-hidden": "true" }, text);
     document.body.append(bubble);
-    const at = button.getBoundingClientRect(), size = bubble.getBoundingClientRect();
+    const at = button.getBoundingClientRect(),
+      size = bubble.getBoundingClientRect();
     bubble.style.left = `${Math.max(8, Math.min(at.right - size.width, innerWidth - size.width - 8))}px`;
     bubble.style.top = `${at.bottom + size.height + 10 > innerHeight ? at.top - size.height - 6 : at.bottom + 6}px`;
   };

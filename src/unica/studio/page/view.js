@@ -1,0 +1,213 @@
+// What the stage shows: the source with its marks, a preview, a result in one of its views, a training, a table.
+
+import { $, el, address } from "./util.js";
+import { state, on, task, source, marked } from "./state.js";
+import * as stage from "./stage.js";
+import { drawTools, drawMarks, findPalette, margins, hasMargins } from "./marks.js";
+import { drawDetails, pictureOf, open, trainingPane, measuringPane } from "./results.js";
+
+export function draw() {
+  drawDetails();
+  const job = state.shown && state.records.get(state.shown.record);
+  if (job?.job === "train") return plain(trainingPane(job));
+  if (job?.job === "evaluate") return plain(measuringPane(job));
+  const running = job && state.live.get(job.id);
+  if (job && !state.shown.file && running?.preview) return drawPreview(job, running);
+  const found = pictureOf(state.shown);
+  if (found) return drawResult(found);
+  return drawSource();
+}
+
+function plain(content) {
+  $("tools").replaceChildren();
+  $("views").replaceChildren();
+  stage.setTool(null);
+  stage.pane(...content);
+}
+
+function drawSource() {
+  const record = marked();
+  drawTools();
+  drawViews(["fit"]);
+  if (!record) {
+    const other = task()?.on_content && source();
+    stage.hint(
+      other ? "Choose the other picture" : "Bring a picture",
+      other
+        ? "This task needs a second one: choose it in the form on the right."
+        : "Drop one here, paste it, choose a file, or take an example.",
+    );
+    return;
+  }
+  if (!record.preview) {
+    stage.hint("This model has no picture inside", "It can draw new ones all the same.");
+    return;
+  }
+  const image = stage.image(address(record.id, record.preview), record.file);
+  image.addEventListener("load", () => {
+    if (task()?.name === "paint") findPalette(image);
+  });
+  const [left, up, right, down] = margins(),
+    grown = hasMargins()
+      ? [
+          Math.max(left, record.size[0] * 0.08),
+          Math.max(up, record.size[1] * 0.08),
+          Math.max(right, record.size[0] * 0.08),
+          Math.max(down, record.size[1] * 0.08),
+        ]
+      : undefined;
+  stage.show([image], record.size, `source ${record.id} ${state.task}`, grown);
+  stage.sheet.append(stage.canvas, stage.shapes);
+  drawMarks();
+}
+
+function drawPreview(job, live) {
+  $("tools").replaceChildren();
+  stage.setTool(null);
+  drawViews([]);
+  const from = state.records.get(job.source?.record);
+  const ratio = live.size[0] / live.size[1],
+    widest = Math.max(...(from?.size || live.size), ...live.size);
+  const size = ratio > 1 ? [widest, Math.round(widest / ratio)] : [Math.round(widest * ratio), widest];
+  stage.show(
+    [stage.image(live.preview, "A preview of the picture that is being drawn")],
+    size,
+    `preview ${job.id} ${ratio.toFixed(2)}`,
+  );
+}
+
+function drawResult({ record, picture }) {
+  $("tools").replaceChildren();
+  stage.setTool(null);
+  const from = state.records.get(record.source?.record),
+    file = address(record.id, picture.path);
+  const views = [
+    "picture",
+    ...(from?.preview ? ["compare"] : []),
+    ...(picture.origins ? ["origins"] : []),
+    ...(record.animation ? [] : ["seams"]),
+  ];
+  if (!views.includes(state.view)) state.view = "picture";
+  drawViews(views);
+  const name = `result ${record.id} ${picture.path}`,
+    result = stage.image(file, `${record.task}, seed ${picture.seed}`);
+  if (state.view === "compare") {
+    stage.show([stage.image(address(from.id, from.preview), "The source"), result], picture.size, name);
+    stage.compare(share);
+  } else if (state.view === "origins") {
+    const over = stage.image(
+      address(record.id, picture.origins),
+      "Where each pixel comes from, as colours; seams are dark",
+    );
+    over.style.opacity = opacity;
+    stage.show([result, over], picture.size, name);
+  } else if (state.view === "seams") {
+    const tiles = el("div", { className: "tiles", role: "img", "aria-label": "The result repeated three by three" });
+    tiles.style.background = `url("${file}") 0 0 / ${picture.size[0]}px ${picture.size[1]}px`;
+    stage.show(
+      [tiles],
+      picture.size.map((side) => side * 3),
+      `${name} 3`,
+    );
+  } else stage.show([result], picture.size, name);
+}
+
+let share = 0.5,
+  opacity = 0.6;
+const VIEWS = { picture: "Result", compare: "Compare", origins: "Where from", seams: "Seams" };
+
+function drawViews(views) {
+  const buttons = views
+    .filter((name) => VIEWS[name])
+    .map((name) =>
+      el(
+        "button",
+        {
+          type: "button",
+          "aria-pressed": String(state.view === name),
+          onclick: () => {
+            state.view = name;
+            draw();
+          },
+        },
+        VIEWS[name],
+      ),
+    );
+  const slider = (label, value, change) =>
+    el(
+      "label",
+      {},
+      label,
+      el("input", {
+        type: "range",
+        min: 0,
+        max: 1,
+        step: 0.01,
+        value,
+        oninput: (event) => change(Number(event.target.value)),
+      }),
+    );
+  const back = views.includes("picture")
+    ? el("button", { type: "button", className: "quiet", onclick: () => open(null) }, "Back to the source")
+    : "";
+  $("views").replaceChildren(
+    ...buttons,
+    state.view === "compare" && views.includes("compare")
+      ? slider("source to result", share, (value) => {
+          share = value;
+          stage.compare(share);
+        })
+      : "",
+    state.view === "origins" && views.includes("origins")
+      ? slider("strength", opacity, (value) => {
+          opacity = value;
+          stage.sheet.querySelectorAll("img")[1].style.opacity = value;
+        })
+      : "",
+    el("span", { className: "grow" }),
+    back,
+    el(
+      "button",
+      { type: "button", className: "quiet", "aria-label": "Zoom out", onclick: () => stage.zoomBy(0.8) },
+      "−",
+    ),
+    el(
+      "button",
+      {
+        type: "button",
+        className: "quiet",
+        id: "zoom",
+        "aria-label": "Fit the picture; shows the zoom",
+        onclick: () => stage.fit(),
+      },
+      `${Math.round(stage.zoom() * 100)} %`,
+    ),
+    el(
+      "button",
+      { type: "button", className: "quiet", "aria-label": "Zoom in", onclick: () => stage.zoomBy(1.25) },
+      "+",
+    ),
+    el(
+      "button",
+      {
+        type: "button",
+        className: "quiet",
+        title: "One pixel of the picture is one of the screen",
+        onclick: () => stage.toPixels(),
+      },
+      "1:1",
+    ),
+  );
+}
+
+on("zoom", (scale) => {
+  if ($("zoom")) $("zoom").textContent = `${Math.round(scale * 100)} %`;
+});
+
+on("values", (name) => {
+  if (["left", "up", "right", "down"].includes(name)) draw();
+});
+on("dragged marks", () => {
+  if (!state.shown) draw();
+});
+on("shown", draw);

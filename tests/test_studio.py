@@ -188,6 +188,18 @@ def test_a_worker_that_dies_fails_its_job_alone(running: Running, photo: Path) -
     assert ended(client, client.post("/studio/jobs", json=asked).json()["id"])["state"] == "done"
 
 
+def test_where_no_worker_can_start_a_job_fails(photo: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    served = start(port=0, folder=tmp_path / "studio", workers=1)
+    try:
+        client = user(served)
+        asked = {"task": "sample", "source": bring(client, photo)["id"]}
+        answer = client.post("/studio/jobs", json=asked)
+        assert "no process" in (ended(client, answer.json()["id"])["error"] if answer.is_success else answer.text)
+    finally:
+        served.close()
+
+
 # Programs
 
 

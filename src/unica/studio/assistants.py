@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
@@ -32,6 +32,7 @@ from unica.tasks import Task, tasks
 PATH = "/mcp"
 _VERSIONS = ("2025-06-18", "2025-03-26", "2024-11-05")  # of the protocol, the newest first
 _SESSION = "mcp-session-id"
+_AT_ONCE = 32  # requests that wait for a job; they must not take the threads that pages need
 _PICTURE = (
     "A picture: a name from list_pictures, the path of an earlier result, or a data: address with the file in base64."
 )
@@ -45,7 +46,7 @@ _UNKNOWN, _WRONG = -32601, -32602  # codes of JSON-RPC
 
 def routes(studio: Studio) -> APIRouter:
     """The one route of the protocol."""
-    router = APIRouter()
+    router, waiting = APIRouter(), CapacityLimiter(_AT_ONCE)
 
     @router.post(PATH)
     async def answer(request: Request) -> Response:
@@ -55,7 +56,8 @@ def routes(studio: Studio) -> APIRouter:
         if "id" not in asked:  # a notification
             return Response(status_code=202)
         name = request.headers.get(_SESSION) or secrets.token_urlsafe(24)
-        said = await to_thread.run_sync(partial(_answer, studio, f"assistant {name}", asked))
+        answering = partial(_answer, studio, f"assistant {name}", asked)
+        said = await to_thread.run_sync(answering, limiter=waiting)
         headers = {_SESSION: name} if asked.get("method") == "initialize" else {}
         return JSONResponse({"jsonrpc": "2.0", "id": asked["id"], **said}, headers=headers)
 

@@ -24,6 +24,7 @@ _SETTINGS = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "GRADIO_NUM_PORTS": "1",
 }
+_UPLOADS = "GRADIO_TEMP_DIR"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _DAY = 86400.0
 
@@ -31,14 +32,18 @@ _DAY = 86400.0
 class Running:
     """A studio that is served."""
 
-    def __init__(self, studio: Studio, server: Any, url: str, access: Access) -> None:
-        self.studio, self.server, self.access = studio, server, access
+    def __init__(self, studio: Studio, server: Any, url: str, access: Access, uploads: str | None) -> None:
+        self.studio, self.server, self.access, self._uploads = studio, server, access, uploads
         self.url = url if access.local or access.user else f"{url}?token={access.token}"
 
     def close(self) -> None:
         """End the workers and the server."""
         self.studio.close()
         self.server.get_blocks().close(verbose=False)
+        if self._uploads is None:
+            os.environ.pop(_UPLOADS, None)
+        else:
+            os.environ[_UPLOADS] = self._uploads
 
 
 def start(
@@ -62,13 +67,14 @@ def start(
     except ImportError:
         raise UnicaError("the studio needs Gradio: pip install 'unica[studio]'") from None
     store = Store(folder or cache.folder() / "studio", round(quota * 2**30), days * _DAY)
-    os.environ["GRADIO_TEMP_DIR"] = str(store.uploads)
+    uploads = os.environ.get(_UPLOADS)  # Gradio reads it at every request
+    os.environ[_UPLOADS] = str(store.uploads)
     studio = Studio(store, workers, clips)
     try:
         if shown is not None:
             _share_first(studio, shown)
         threading.Thread(target=_share_examples, args=(studio,), daemon=True).start()
-        return Running(studio, *_serve(Server, studio, access, host, port, mcp), access)
+        return Running(studio, *_serve(Server, studio, access, host, port, mcp), access, uploads)
     except BaseException:
         studio.close()
         raise

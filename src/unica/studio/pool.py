@@ -20,6 +20,7 @@ LONGEST_QUEUE = 32
 _READY = 2  # workers that are there from the start; others start when there is work for them
 _PATIENCE = 1.2  # seconds that a job has to stop by itself
 _LARGE = 1.5 * 2**30  # bytes of a worker that is replaced when it is done
+_NONE = "no process can be started that draws: the studio's terminal says why"
 _CRASHES = 3  # workers that die at their start, one after the other, before the studio gives up
 
 Listener = Callable[[str, dict[str, Any]], None]  # is told a job's id and what happened
@@ -60,6 +61,8 @@ class Pool:
     def submit(self, job: str, description: Mapping[str, Any], long: bool = False) -> None:
         """Put a job at the end of the queue."""
         with self._lock:
+            if not self._workers:
+                raise UnicaError(_NONE)
             if len(self._queue) >= LONGEST_QUEUE:
                 raise UnicaError(f"{LONGEST_QUEUE} jobs are waiting already: try again in a while")
             self._queue.append(_Waiting(job, description, long))
@@ -164,6 +167,10 @@ class Pool:
         self._crashes += not worker.ready
         if not self._closed.is_set() and self._crashes < _CRASHES * self.size:
             self._start()
+        if not self._workers:
+            for waiting in self._queue:
+                self._tell(waiting.id, {"event": "ended", "state": "failed", "error": _NONE})
+            self._queue.clear()
         self._next()
 
     def _next(self) -> None:

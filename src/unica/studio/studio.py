@@ -208,14 +208,15 @@ class Studio:
         description = {**describe(record), "kind": kind}
         with self._lock:
             self._running[record.id] = session, record
-            self._tell(session, {"event": "record", "record": record.as_json()})
-            try:
-                self.pool.submit(record.id, description, long=kind == "train")
-            except UnicaError:
+        self._tell(session, {"event": "record", "record": record.as_json()})
+        try:
+            self.pool.submit(record.id, description, long=kind == "train")  # which calls back, with a lock of its own
+        except UnicaError:
+            with self._lock:
                 del self._running[record.id]
-                session.remove(record)
-                self._tell(session, {"event": "removed", "record": {"id": record.id}})
-                raise
+            session.remove(record)
+            self._tell(session, {"event": "removed", "record": {"id": record.id}})
+            raise
         return record
 
     def cancel(self, session: Session, name: Any) -> None:

@@ -1,4 +1,4 @@
-"""Many users of one studio at once, and many runs one after the other.
+"""How soon a studio is there, many users of it at once, and many runs one after the other.
 
     python benchmarks/studio_load.py [--clients 20] [--runs 200]
 
@@ -78,6 +78,35 @@ def crowd(running: Running, clients: int, folder: Path) -> dict[str, Any]:
     return {"right": sum(right), "median": median(seconds), "longest": max(seconds), "in_order": began == came}
 
 
+def _job(running: Running, count: int) -> tuple[Any, Any]:
+    session = running.studio.store.session("measuring")
+    harvest = Path(__file__).parents[1] / "examples" / "images" / "harvest.jpg"
+    with open(harvest, "rb") as file:
+        source = running.studio.upload(session, harvest.name, file)
+    return session, running.studio.submit(session, {"task": "sample", "source": source.id, "values": {"count": count}})
+
+
+def first_picture(running: Running) -> float:
+    """Seconds from a job to its first picture."""
+    began = time.perf_counter()
+    _, job = _job(running, 1)
+    while not job.about["pictures"]:
+        time.sleep(0.01)
+    return time.perf_counter() - began
+
+
+def cancel(running: Running) -> float:
+    """Seconds from a cancel in the middle of a picture until its worker is free."""
+    session, job = _job(running, 100)
+    while not job.about["pictures"]:
+        time.sleep(0.01)
+    began = time.perf_counter()
+    running.studio.cancel(session, job.id)
+    while running.studio.pool.busy():
+        time.sleep(0.005)
+    return time.perf_counter() - began
+
+
 def settle(running: Running) -> float:
     """Memory, when nothing has happened for a moment."""
     time.sleep(1.5)
@@ -91,9 +120,14 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
+        began = time.perf_counter()
         running = start(port=0, folder=folder / "studio")
         try:
+            served = time.perf_counter() - began
             running.studio.pool.wait_ready(120)
+            print(f"start: the page after {served:.1f} s, the first worker after {time.perf_counter() - began:.1f} s")
+            print(f"first picture of harvest.jpg (320x230): {first_picture(running):.1f} s")
+            print(f"cancel: {cancel(running):.2f} s until the worker is free", flush=True)
             crowd(running, 2, folder)  # everything is loaded, everything compiled
             rested = settle(running)
             for turn in range(2):

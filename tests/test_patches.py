@@ -403,3 +403,15 @@ def test_a_run_does_not_depend_on_the_number_of_threads() -> None:
         pictures.append(state.x0)
     torch.set_num_threads(threads)
     assert torch.allclose(pictures[0], pictures[1], atol=1e-3)
+
+
+def test_where_all_patches_are_hidden_their_average_is_a_smooth_fill() -> None:
+    """So every state of a run can be shown, and the next step searches for something."""
+    y = scenery(32, 40)
+    visible = torch.ones(32, 40, dtype=torch.bool)
+    visible[8:20, 10:22] = False
+    hiding = scale(y)._replace(visible=visible)
+    origins = torch.stack(torch.meshgrid(torch.arange(32), torch.arange(40), indexing="ij"), -1).int()
+    out = average(origins, hiding, 5, 2.0)
+    assert out.isfinite().all() and out.abs().max() <= 1
+    assert torch.equal(out[:, 23:], average(origins, scale(y), 5, 2.0)[:, 23:])  # far from what is hidden

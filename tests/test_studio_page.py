@@ -149,7 +149,7 @@ def test_a_result_is_looked_at_and_goes_on(page: Any, photo: Path) -> None:
     for view in ("Compare", "Where from", "Seams", "Result"):
         page.click(f"#views >> text={view}")
     page.keyboard.press("Escape")
-    page.click("#details >> text=Show the command")
+    page.click("#details >> text=Command")
     assert "--seed 5" in page.inner_text("#dialog-body") and "unica.sample(model" in page.inner_text("#dialog-body")
     page.click("#dialog [aria-label=Close]")
     page.click("#details >> text=More like this")
@@ -183,7 +183,7 @@ def test_words_act_where_a_box_is(page: Any, photo: Path, tmp_path: Path) -> Non
     draw(page)
     changed = (pixels(result(page, tmp_path)) != pixels(photo)).any(-1)
     assert changed[:40, :48].any() and not changed[:, 56:].any()
-    page.click("#details >> text=Show what guided it")
+    page.click("#details >> text=What guided it")
     page.wait_for_selector("#dialog .plot path")
 
 
@@ -211,7 +211,7 @@ def test_a_reload_keeps_the_session(page: Any, photo: Path) -> None:
     page.reload()
     page.wait_for_selector("#details .facts:has-text('seed 11')")
     assert page.input_value("#task") == "inpaint" and page.input_value("#f-seed") == "11"
-    page.click("#views >> text=Back to the source")
+    page.click("#views >> text=Source")
     page.wait_for_selector("#stage rect.shape")
 
 

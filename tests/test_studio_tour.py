@@ -96,8 +96,8 @@ def mark(page: Any, task: str) -> None:
 
 @pytest.mark.parametrize("task", [task.name for task in tasks().values() if task.group is not None])
 def test_every_task_is_done_on_the_page(task: str, page: Any) -> None:
-    if page.locator("#views >> text=Back to the source").count():
-        page.click("#views >> text=Back to the source")
+    if page.locator("#views >> text=Source").count():
+        page.click("#views >> text=Source")
     choose(page, task, **SETTINGS.get(task, {}))
     mark(page, task)
     if task in ("inpaint", "paint", "outpaint", "region"):

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from unica.masks import filled
 from unica.patches import kernels
 from unica.pyramid import Scale, Size
 from unica.torus import Axes, wrap_pad
@@ -143,7 +144,10 @@ def gather(origins: Origins, pixels: Source) -> Image:
 
 
 def average(origins: Origins, source: Scale, patch: int, window_std: float, wrap: Axes = "") -> Image:
-    """The average of all patches that overlap a pixel, with a Gaussian window: no seams, but soft."""
+    """The average of all patches that overlap a pixel, with a Gaussian window: no seams, but soft.
+
+    Where only hidden pixels of the source lie in all of them, it is a smooth fill.
+    """
     ramp = torch.arange(patch) - patch // 2
     profile = torch.exp(-0.5 * (ramp / window_std) ** 2)
     window = torch.outer(profile, profile)
@@ -154,8 +158,10 @@ def average(origins: Origins, source: Scale, patch: int, window_std: float, wrap
             kernels.average_patches, origins.numpy(), pixels.numpy(), visible.numpy(), window.numpy(), "y" in wrap,
             "x" in wrap, out.numpy(),
         )  # fmt: skip
-        return out
-    return average_by_gathering(origins, source, window, wrap)
+    else:
+        out = average_by_gathering(origins, source, window, wrap)
+    seen = out.isfinite().all(0, keepdim=True)
+    return out if bool(seen.all()) else filled(out.nan_to_num(), seen)
 
 
 def average_by_gathering(origins: Origins, source: Scale, window: Float[Tensor, "p p"], wrap: Axes) -> Image:

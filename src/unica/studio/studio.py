@@ -11,6 +11,7 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
+from unica import cache
 from unica.declare import UNSET, Group, parameters
 from unica.engines.base import engines, find, picture_engine, training_engine
 from unica.errors import UnicaError, one_of
@@ -365,7 +366,7 @@ class Studio:
         elif kind == "ended":
             about["state"] = event["state"]
             about["seconds"] = round(time.time() - about.get("began", time.time()), 2)
-            about |= event.get("report", {})
+            about |= _without_cache(event.get("report", {}))
             if "error" in event:
                 about["error"] = str(_without(UnicaError(event["error"]), record.folder))
                 about["wrong"] = _wrong(about)
@@ -426,6 +427,12 @@ def _left(about: Mapping[str, Any]) -> float | None:
 def _thinned(points: list[Any]) -> list[Any]:
     """Every other point, where there are too many for a plot; the last one stays."""
     return points if len(points) <= _POINTS else [*points[:-1:2], points[-1]]
+
+
+def _without_cache(report: dict[str, Any]) -> dict[str, Any]:
+    """The report, whose reasons name the user's cache only as such."""
+    reasons = [reason.replace(str(cache.folder()), "the cache") for reason in report.get("reasons", ())]
+    return {**report, "reasons": reasons} if reasons else report
 
 
 def _without(error: UnicaError, folder: Path) -> UnicaError:

@@ -255,7 +255,7 @@ function drawText(box, field, value, id, head) {
     placeholder: `${field.example ? `as ${field.example}` : field.metavar.toLowerCase()}${several ? "; several apart by spaces" : ""}`,
     value: (several ? (value || []).join(" ") : value) ?? field.default ?? "",
   });
-  text.addEventListener("change", () =>
+  text.addEventListener("input", () =>
     set(field, several ? text.value.trim().split(/\s+/).filter(Boolean) : text.value.trim()),
   );
   box.append(head(), text);

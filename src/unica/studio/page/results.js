@@ -172,11 +172,9 @@ export function drawDetails() {
     el("button", { type: "button", onclick: () => tell("more", record) }, "More like this"),
     el("button", { type: "button", onclick: () => tell("adopt", { ref }) }, "Use as source"),
     send,
-    el("button", { type: "button", onclick: () => tell("settings", record) }, "Take its settings"),
-    el("button", { type: "button", onclick: () => code(picture) }, "Show the command"),
-    picture.scores
-      ? el("button", { type: "button", onclick: () => guided(record, picture) }, "Show what guided it")
-      : "",
+    el("button", { type: "button", onclick: () => tell("settings", record) }, "Settings"),
+    el("button", { type: "button", onclick: () => code(picture) }, "Command"),
+    picture.scores ? el("button", { type: "button", onclick: () => guided(record, picture) }, "What guided it") : "",
   );
 }
 

@@ -68,6 +68,7 @@ async function submit(again = false, changes = {}) {
       });
     else job.values = { ...values(), ...(again ? {} : await asValues()), ...changes };
     const record = await ask("/studio/jobs", job);
+    state.view = "picture";
     state.records.set(record.id, record);
     watched = record.id;
     open(record.id, null);

@@ -79,7 +79,7 @@ function drawPreview(job, live) {
 function drawResult({ record, picture }) {
   $("tools").replaceChildren();
   stage.setTool(null);
-  const from = state.records.get(record.source?.record),
+  const from = state.records.get(beforeIt(record)),
     file = address(record.id, picture.path);
   const views = [
     "picture",
@@ -112,6 +112,12 @@ function drawResult({ record, picture }) {
   } else stage.show([result], picture.size, name);
 }
 
+// What a result is a change of: the source, or for some tasks the other picture.
+function beforeIt(job) {
+  const declared = state.forms.tasks.find((one) => one.name === job.task);
+  return declared?.on_content && declared.region.length ? job.values.content : job.source?.record;
+}
+
 let share = 0.5,
   opacity = 0.6;
 const VIEWS = { picture: "Result", compare: "Compare", origins: "Where from", seams: "Seams" };
@@ -137,9 +143,9 @@ function drawViews(views) {
     el(
       "label",
       {},
-      label,
       el("input", {
         type: "range",
+        "aria-label": label,
         min: 0,
         max: 1,
         step: 0.01,
@@ -147,25 +153,23 @@ function drawViews(views) {
         oninput: (event) => change(Number(event.target.value)),
       }),
     );
-  const back = views.includes("picture")
-    ? el("button", { type: "button", className: "quiet", onclick: () => open(null) }, "Back to the source")
-    : "";
+  const back = views.includes("picture") ? el("button", { type: "button", onclick: () => open(null) }, "Source") : "";
   $("views").replaceChildren(
+    back,
     ...buttons,
     state.view === "compare" && views.includes("compare")
-      ? slider("source to result", share, (value) => {
+      ? slider("How much is the source, and how much the result", share, (value) => {
           share = value;
           stage.compare(share);
         })
       : "",
     state.view === "origins" && views.includes("origins")
-      ? slider("strength", opacity, (value) => {
+      ? slider("How strongly the colours show", opacity, (value) => {
           opacity = value;
           stage.sheet.querySelectorAll("img")[1].style.opacity = value;
         })
       : "",
     el("span", { className: "grow" }),
-    back,
     el(
       "button",
       { type: "button", className: "quiet", "aria-label": "Zoom out", onclick: () => stage.zoomBy(0.8) },

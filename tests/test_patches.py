@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from conftest import scenery
@@ -29,11 +31,13 @@ from unica.patches.search import (
     average,
     average_by_gathering,
     gather,
+    nearest_visible,
     refine,
     refine_by_gathering,
     upscale,
 )
 from unica.pyramid import Scale, canvas_sizes, level_sizes, pyramid
+from unica.regions import Region
 from unica.torus import Axes, wrap_pad
 
 FREE = Edges(rows=0.0, columns=0.0, outside=60.0)
@@ -415,3 +419,28 @@ def test_where_all_patches_are_hidden_their_average_is_a_smooth_fill() -> None:
     out = average(origins, hiding, 5, 2.0)
     assert out.isfinite().all() and out.abs().max() <= 1
     assert torch.equal(out[:, 23:], average(origins, scale(y), 5, 2.0)[:, 23:])  # far from what is hidden
+
+
+def test_the_nearest_visible_place_is_visible_and_nearly_the_nearest() -> None:
+    visible = torch.rand(40, 50, generator=torch.Generator().manual_seed(0)) > 0.5
+    visible[5:35, 10:40] = False
+    found = nearest_visible(visible)
+    places = torch.stack(torch.meshgrid(torch.arange(40), torch.arange(50), indexing="ij"), -1)
+    assert visible[found[..., 0].long(), found[..., 1].long()].all()
+    assert torch.equal(found[visible].long(), places[visible])
+    far = torch.cdist(places.flatten(0, 1).float(), places[visible].float()).min(1).values.view(40, 50)
+    assert ((found - places).float().norm(dim=-1) <= far * 1.1 + 1).all()
+
+
+def test_a_thin_hole_is_drawn_anew_though_no_coarse_pixel_is_all_hidden() -> None:
+    """Origins of coarse pixels that are visible in part lead into the hole, where nothing may be copied from."""
+    from unica.engines.base import open as opened
+    from unica.image import to_pil
+    from unica.tasks import FUNCTIONS
+
+    picture = to_pil(torch.rand(3, 320, 320, generator=torch.Generator().manual_seed(1)) * 2 - 1)
+    model: Any = opened(picture, engine="instant", levels=5)
+    whole = np.asarray(picture).astype(int)
+    made = np.asarray(FUNCTIONS["inpaint"](model, Region(box=[(100, 140, 120, 7)]), dilate=0)[0]).astype(int)
+    changed = (made != whole).any(-1)[140:147, 100:220]
+    assert changed.mean() > 0.9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import time
 from collections.abc import Iterator
@@ -270,3 +271,40 @@ def test_it_fits_and_is_accessible(page: Any, photo: Path, width: int, height: i
     assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == []
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
     shoot(page, f"{width}-{scheme}")
+
+
+@pytest.mark.parametrize("way", ["drop", "paste"])
+def test_a_picture_is_dropped_or_pasted(way: str, page: Any, photo: Path) -> None:
+    data = base64.b64encode(photo.read_bytes()).decode()
+    page.evaluate(
+        """([way, data]) => {
+            const transfer = new DataTransfer(), bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+            transfer.items.add(new File([bytes], "meadow.png", { type: "image/png" }));
+            const event = way === "drop"
+                ? new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true })
+                : new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true, cancelable: true });
+            document.body.dispatchEvent(event);
+        }""",
+        [way, data],
+    )
+    page.wait_for_selector("#shelf .card[aria-pressed=true]:has-text('meadow.png')")
+
+
+def test_the_keyboard_is_enough(page: Any, photo: Path) -> None:
+    bring(page, photo)
+    page.focus("#task")
+    page.keyboard.type("Inp")
+    page.keyboard.press("Tab")
+    assert page.input_value("#task") == "inpaint"
+    page.focus("summary:has-text('Marks as numbers')")
+    page.keyboard.press("Enter")
+    page.focus("#f-box")
+    page.keyboard.type("10,44,20,16")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("#details .facts", timeout=LATER)
+    page.focus("#stage")
+    before = page.inner_text("#zoom")
+    page.keyboard.press("+")
+    assert page.inner_text("#zoom") != before
+    page.keyboard.press("0")
+    assert page.inner_text("#zoom") == before

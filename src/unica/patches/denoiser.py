@@ -15,7 +15,7 @@ from unica.patches.exact import posterior
 from unica.patches.healing import heal
 from unica.patches.match import match
 from unica.patches.order import heights_of, row_prior
-from unica.patches.search import average, refine, upscale
+from unica.patches.search import average, nearest_visible, refine, upscale
 from unica.patches.settings import PatchSettings
 from unica.pyramid import Scale
 from unica.schedule import Blend
@@ -50,6 +50,7 @@ class PatchDenoiser:
     ):
         self.scales, self.settings, self.dtype, self.relevance = scales, settings, dtype, relevance
         self._memories = [_Memory(seed) for seed in seeds]
+        self._nearest: dict[int, Int[Tensor, "hs ws 2"]] = {}  # of each level that hides something: `nearest_visible`
 
     def __call__(self, x_t: Float[Tensor, "b c h w"], t: float, level: Level, blend: Blend) -> Prediction:
         inputs, pixel_weight = self._with_kept(x_t, t, level)
@@ -153,9 +154,13 @@ class PatchDenoiser:
     def _search(
         self, x: Float[Tensor, "c h w"], keys: Float[Tensor, "c hs ws"], level: Level, memory: _Memory, patch: int
     ) -> Int[Tensor, "h w 2"]:
-        s = self.settings
+        s, scale, origins = self.settings, self.scales[level.index], _found(memory.origins)
+        if not scale.visible.all():  # a coarse pixel may be visible in part, and its finer ones then be hidden
+            if level.index not in self._nearest:
+                self._nearest[level.index] = nearest_visible(scale.visible)
+            origins = self._nearest[level.index][origins[..., 0].long(), origins[..., 1].long()]
         memory.origins, _ = refine(
-            x, keys, self.scales[level.index], _found(memory.origins), patch, s.passes, s.jitter, s.reach,
+            x, keys, scale, origins, patch, s.passes, s.jitter, s.reach,
             seed=(memory.seed * 7919 + memory.step * 101) % 2**31, wrap=level.wrap,
         )  # fmt: skip
         return memory.origins

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from unica.masks import filled
@@ -41,6 +41,26 @@ def upscale(origins: Origins, size: Size, coarse_source: Size, source: Size) -> 
         ratio = source[axis] / coarse_source[axis]
         fine[..., axis] = ((coarse[..., axis] + offset + 0.5) * ratio - 0.5).round().clamp(0, source[axis] - 1).int()
     return fine
+
+
+def nearest_visible(visible: Bool[Tensor, "hs ws"]) -> Origins:
+    """For each pixel of the source the place of the nearest one that is visible, nearly: by jumps that get shorter."""
+    height, width = visible.shape
+    places = torch.meshgrid(*(torch.arange(n, device=visible.device) for n in (height, width)), indexing="ij")
+    found = torch.stack(places, -1).int()
+    if visible.all() or not visible.any():
+        return found
+    here = (~visible).nonzero()
+    found[here[:, 0], here[:, 1]] = -4 * (height + width)  # farther than anything
+    step = 1 << (max(height, width) - 1).bit_length()
+    while step := step // 2:
+        best = found[here[:, 0], here[:, 1]]
+        for a, b in _NEIGHBOURS:
+            i, j = (here[:, 0] + a * step).clamp(0, height - 1), (here[:, 1] + b * step).clamp(0, width - 1)
+            nearer = (found[i, j] - here).square().sum(-1) < (best - here).square().sum(-1)
+            best = torch.where(nearer[:, None], found[i, j], best)
+        found[here[:, 0], here[:, 1]] = best
+    return found
 
 
 def refine(

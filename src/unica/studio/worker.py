@@ -89,20 +89,20 @@ def draw(job: Mapping[str, Any], tell: Tell, control: Control) -> dict[str, Any]
 
     task = tasks()[job["task"]]
     values = read_values(options_of_task(task), job["values"])
-    folder = Path(values["output"])
+    folder, origins = Path(values["output"]), {}
 
     class Shown(_Told):
         def frame(self, frame: Frame) -> None:
             super().frame(frame)
             if frame.last and frame.model.knows_origins and not task.animation and drawing.closeup is None:
-                self.origins = _origins(frame)
+                origins[frame.seed] = _origins(frame)
 
         def saved(self, picture: Mapping[str, Any]) -> None:
             path = Path(picture["path"])
             beside = {"thumb": _thumb(path)}
-            if hasattr(self, "origins"):
+            if picture["seed"] in origins:
                 beside["origins"] = f"{path.stem}.origins.png"
-                (folder / beside["origins"]).write_bytes(self.origins)
+                (folder / beside["origins"]).write_bytes(origins.pop(picture["seed"]))
             written = {key: Path(value) for key, value in picture.items() if isinstance(value, str)}
             named = {key: path.name for key, path in written.items() if path.parent == folder}
             code = python(task, {**drawing.values, "engine": drawing.model.engine}, picture["seed"], path.name)

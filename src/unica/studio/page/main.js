@@ -138,9 +138,8 @@ $("theme").addEventListener("click", () => {
 
 const theme = () => state.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
 const showTheme = () => {
-  document.documentElement.dataset.theme = theme();
+  if (state.theme) document.documentElement.dataset.theme = state.theme; // else the system's
 };
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme);
 
 restore();
 showTheme();

@@ -335,7 +335,7 @@ function drawStrokes(list) {
     ink,
     list.filter((shape) => shape.kind === "stroke"),
     ratio,
-    getComputedStyle(document.documentElement).getPropertyValue("--accent"),
+    getComputedStyle($("go")).backgroundColor,
   );
   canvas.style.opacity = 0.55;
 }
@@ -484,4 +484,8 @@ on("task", () => {
         now.fields.some((field) => field.kind === "placements"));
   choose(all.length > 1 && needed ? all[1][0] : "hand");
 });
-on("source", drawTools);
+on("source", () => {
+  const size = marked()?.size;
+  if (size) width = Math.max(4, Math.round(Math.max(...size) / 24));
+  drawTools();
+});

@@ -55,4 +55,4 @@ def browser() -> Iterator[Any]:
 def shoot(page: Any, name: str) -> None:
     """A screenshot for the documentation, if they are wanted."""
     if SHOTS:
-        page.screenshot(path=Path(SHOTS) / f"{name}.png")
+        page.screenshot(path=Path(SHOTS) / f"{name}.jpg", type="jpeg", quality=80)

@@ -66,7 +66,7 @@ def test_a_mask_and_sixteen_bits_and_where_pixels_come_from(tmp_path: Path) -> N
     ]
     made, source = load(Path(report["path"])), load(deep)
     same = (made.pixels == source.pixels).all(0).numpy()
-    assert made.bits == 16 and same[marked == 0].all() and not same[marked > 0].all()
+    assert made.bits == 16 and same[marked == 0].all() and same[marked > 0].mean() < 0.1
     rows, columns = np.mgrid[:150, :220]
     channels = load(Path(report["map"]))
     there = ((channels.pixels + 1) / 2 * 65535).round().int().numpy()

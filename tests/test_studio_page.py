@@ -19,7 +19,7 @@ from unica.image import read_text, to_pil
 pytest.importorskip("gradio")
 pytest.importorskip("playwright")
 
-from studio_tools import browser, shoot, studio
+from studio_tools import browser, studio
 
 from unica.studio.launch import Running
 
@@ -120,7 +120,6 @@ def test_a_brush_marks_what_is_drawn_anew_and_all_else_stays(page: Any, photo: P
     page.wait_for_selector("#problem:has-text('No pixel is marked')")
     page.click("#tools >> text=Brush")
     drag(page, (0.3, 0.3), (0.5, 0.4), (0.6, 0.4))
-    shoot(page, "inpaint")
     draw(page)
     made = pixels(result(page, tmp_path))
     changed = (made != pixels(photo)).any(-1)
@@ -146,7 +145,6 @@ def test_a_result_is_looked_at_and_goes_on(page: Any, photo: Path) -> None:
     bring(page, photo)
     choose(page, "sample", count=2, seed=5)
     draw(page)
-    shoot(page, "sample")
     for view in ("Compare", "Where from", "Seams", "Result"):
         page.click(f"#views >> text={view}")
     page.keyboard.press("Escape")
@@ -166,7 +164,6 @@ def test_margins_are_dragged(page: Any, photo: Path, tmp_path: Path) -> None:
     drag(page, (1.0, 0.5), (1.25, 0.5))
     assert 20 <= int(page.input_value("#f-right")) <= 28
     choose(page, "outpaint", right=24)
-    shoot(page, "outpaint")
     draw(page)
     made = pixels(result(page, tmp_path))
     assert made.shape == (72, 120, 3) and (made[:, :96] == pixels(photo)).all()
@@ -195,7 +192,6 @@ def test_a_training_shows_its_losses_and_is_kept(page: Any, photo: Path) -> None
     page.click("#go")
     page.wait_for_selector("#stage .plot path", timeout=LATER)
     page.wait_for_selector("#stage .samples img", timeout=LATER)
-    shoot(page, "train")
     page.click("#strip >> text=Stop and keep")
     page.click("#stage >> text=Draw with this model", timeout=LATER)
     page.wait_for_selector("#shelf .card[aria-pressed=true]:has-text('meadow.unica')", timeout=SOON)
@@ -270,7 +266,6 @@ def test_it_fits_and_is_accessible(page: Any, photo: Path, width: int, height: i
     found = Axe().run(page).response["violations"]
     assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == []
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
-    shoot(page, f"{width}-{scheme}")
 
 
 @pytest.mark.parametrize("way", ["drop", "paste"])

@@ -141,4 +141,5 @@ def test_it_is_looked_at_on_a_phone(scheme: str, page: Any) -> None:
     page.emulate_media(color_scheme=scheme)
     choose(page, "sample")
     page.click("#strip .shot >> nth=-1")
+    page.evaluate("() => scrollTo(0, 0)")
     shoot(page, f"400-{scheme}")

@@ -69,6 +69,7 @@ async function submit(again = false, changes = {}) {
     else job.values = { ...values(), ...(again ? {} : await asValues()), ...changes };
     const record = await ask("/studio/jobs", job);
     state.view = "picture";
+    if (innerWidth <= 900) $("stage").scrollIntoView({ block: "center" });
     state.records.set(record.id, record);
     watched = record.id;
     open(record.id, null);

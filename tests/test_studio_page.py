@@ -119,11 +119,11 @@ def test_a_brush_marks_what_is_drawn_anew_and_all_else_stays(page: Any, photo: P
     page.click("#go")  # nothing is marked yet
     page.wait_for_selector("#problem:has-text('No pixel is marked')")
     page.click("#tools >> text=Brush")
-    drag(page, (0.3, 0.3), (0.5, 0.4), (0.6, 0.4))
+    drag(page, (0.3, 0.75), (0.5, 0.85), (0.6, 0.85))
     draw(page)
     made = pixels(result(page, tmp_path))
     changed = (made != pixels(photo)).any(-1)
-    assert changed.any() and not changed[:, 80:].any() and not changed[60:].any() and not changed[:, :8].any()
+    assert changed.any() and not changed[:, 72:].any() and not changed[:44].any() and not changed[:, :16].any()
 
 
 def test_a_run_shows_previews_and_ends_within_two_seconds(page: Any, photo: Path) -> None:

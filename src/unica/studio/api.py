@@ -15,9 +15,10 @@ from typing import Any, Literal, no_type_check
 import gradio
 from gradio.data_classes import FileData
 
-from unica.declare import UNSET, Choice, File, Flag, Number, Whole
+from unica.declare import UNSET, Choice, File, Flag, Number, Whole, parameters
 from unica.errors import UnicaError
 from unica.jobs.options import Option, Refused
+from unica.regions import Region
 from unica.studio.forms import options_of_form
 from unica.studio.store import Session
 from unica.studio.studio import Studio
@@ -75,7 +76,7 @@ def _endpoint(task: Task, studio: Studio) -> Callable[..., Any]:
     return call
 
 
-_GROUPED = ("mask", "mask_alpha", "box", "polygon")  # a region needs one of them, none in particular
+_GROUPED = {field.name for field in parameters(Region)}  # a region needs one of them, none in particular
 
 
 def _parameter(option: Option) -> inspect.Parameter:

@@ -5,6 +5,8 @@ import { state, on, tell, save, task, source, valuesOf, isModel } from "./state.
 
 const MARKED = ["mask", "boxes", "polygons", "placements"]; // what is set by drawing on the picture
 
+export const isMark = (field) => MARKED.includes(field.kind) || Boolean(task()?.region.includes(field.name));
+
 export function current() {
   if (state.task === "train") return state.forms.training.fields;
   if (state.task === "measure") return [];
@@ -43,10 +45,9 @@ export function drawForm() {
   $("about").textContent =
     about[state.task] || now?.description.split("\n\n")[0].replace(/\s+/g, " ").replace(/`/g, "") || "";
   const fields = current().filter(belongs);
-  const marks = (field) => MARKED.includes(field.kind) || now?.region.includes(field.name);
-  const plain = fields.filter((field) => !field.advanced && !marks(field));
-  const more = fields.filter((field) => field.advanced && !marks(field));
-  const numbers = fields.filter(marks);
+  const plain = fields.filter((field) => !field.advanced && !isMark(field));
+  const more = fields.filter((field) => field.advanced && !isMark(field));
+  const numbers = fields.filter(isMark);
   form.replaceChildren(...plain.map(drawField), fold("More settings", more), fold("Marks as numbers", numbers));
   $("go").textContent = { train: "Train", measure: "Measure" }[state.task] || "Draw";
 }

@@ -2,7 +2,7 @@
 
 import { $, el, ask } from "./util.js";
 import { state, on, tell, save, task, source, valuesOf, isModel } from "./state.js";
-import { showProblem, clearProblem, current, engine } from "./form.js";
+import { showProblem, clearProblem, current, engine, isMark } from "./form.js";
 import { asValues } from "./marks.js";
 import { open, standing } from "./results.js";
 import { drawShelf } from "./sources.js";
@@ -134,8 +134,10 @@ on("again", () => submit(true));
 function settings(job) {
   state.task = job.task;
   $("task").value = job.task;
-  const hidden = ["mask", "box", "polygon", "move", "copy", "erase", "put"];
-  state.values[job.task] = Object.fromEntries(Object.entries(job.values).filter(([name]) => !hidden.includes(name)));
+  const marks = current() // they are on the picture, or were on another one
+    .filter(isMark)
+    .map((field) => field.name);
+  state.values[job.task] = Object.fromEntries(Object.entries(job.values).filter(([name]) => !marks.includes(name)));
   state.source = job.source.record;
   save();
   drawShelf();

@@ -408,9 +408,9 @@ def test_bench_trains_engines_that_open_no_pictures(tmp_path: Path) -> None:
     write(tmp_path / "images" / "a.png", scenery(48, 64))
     (tmp_path / "none").mkdir()
     options = ("--weights", tmp_path / "none", "-q", "-n", "1", "-o", tmp_path / "out")
-    assert "sinddm" in shown_by("bench", tmp_path / "images", "--engine", "sinddm", "--budget", "30s", *options)
+    assert "sinddm" in shown_by("bench", tmp_path / "images", "--engine", "sinddm", "--budget", "10s", *options)
     made = {path.name for path in (tmp_path / "out" / "sinddm" / "a").iterdir()}
-    assert made == {"0.png", "30s.unica", "made.json"}
+    assert made == {"0.png", "10s.unica", "made.json"}
 
 
 @pytest.mark.skipif(not WEIGHTS.exists(), reason=f"the feature weights are not in {WEIGHTS}")

@@ -88,18 +88,15 @@ async function submit(again = false, changes = {}) {
 export let watched = null; // the job that the bar at the form shows
 
 export function drawRun() {
-  const job =
-    state.records.get(watched) ||
-    [...state.records.values()]
-      .reverse()
-      .find((one) => one.kind === "job" && ["waiting", "running"].includes(one.state));
-  const busy = job && ["waiting", "running"].includes(job.state),
-    live = job && state.live.get(job.id);
-  $("progress").hidden = $("stop").hidden = !busy;
-  if (!busy) {
+  const busy = (one) => one?.kind === "job" && ["waiting", "running"].includes(one.state);
+  const last = state.records.get(watched),
+    job = busy(last) ? last : [...state.records.values()].reverse().find(busy);
+  $("progress").hidden = $("stop").hidden = !job;
+  if (!job) {
     $("standing").textContent = "";
     return;
   }
+  const live = state.live.get(job.id);
   watched = job.id;
   $("progress").value = live?.done ?? job.done ?? 0;
   $("standing").textContent = [standing(job), live?.standing, live?.said].filter(Boolean).join(" · ");

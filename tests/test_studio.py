@@ -360,7 +360,7 @@ def test_programs_read_only_what_they_uploaded(running: Running, photo: Path) ->
         assert "event: error" in text and "root:" not in text and "not uploaded" in text
 
 
-def test_beyond_this_machine_a_secret_is_asked_for(tmp_path: Path) -> None:
+def test_beyond_this_machine_a_secret_is_asked_for(photo: Path, tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text("correct horse\n")
     served = start(host="0.0.0.0", port=0, folder=tmp_path / "a", workers=1)
@@ -374,6 +374,9 @@ def test_beyond_this_machine_a_secret_is_asked_for(tmp_path: Path) -> None:
         bearer = {"authorization": f"Bearer {served.access.token}"}
         assert httpx.get(here, headers=bearer).is_success and f"token={served.access.token}" in served.url
         assert httpx.get(f"{here}gradio_api/info").status_code == 401
+        program = Client(here, headers=bearer, verbose=False, download_files=tmp_path)
+        files, _ = program.predict(handle_file(photo), count=1, api_name="/sample")
+        assert Path(files[0]).is_file()
     finally:
         served.close()
     with pytest.raises(UnicaError, match="too short"):

@@ -69,8 +69,10 @@ class Studio:
             self._listeners[session.name].append(listener)
 
         def stop() -> None:
-            with self._lock, suppress(ValueError):
+            with self._lock:
                 self._listeners[session.name].remove(listener)
+                if not self._listeners[session.name]:
+                    del self._listeners[session.name]
 
         return stop
 

@@ -444,3 +444,24 @@ def test_a_thin_hole_is_drawn_anew_though_no_coarse_pixel_is_all_hidden() -> Non
     made = np.asarray(FUNCTIONS["inpaint"](model, Region(box=[(100, 140, 120, 7)]), dilate=0)[0]).astype(int)
     changed = (made != whole).any(-1)[140:147, 100:220]
     assert changed.mean() > 0.9
+
+
+def test_pictures_do_not_depend_on_the_number_of_threads() -> None:
+    """By rounding, either: one pixel that is matched otherwise changes a whole patch, as it did in this picture."""
+    from unica.engines.base import open as opened
+    from unica.image import to_pil
+    from unica.tasks import FUNCTIONS
+
+    random = np.random.default_rng(2)
+    sky = np.linspace(0, 255, 72)[:, None, None] * random.random(3)
+    ground = random.integers(0, 120, (72, 96, 3)) * (np.arange(72) > 40)[:, None, None]
+    picture = torch.from_numpy((sky + ground).clip(0, 255).astype(np.uint8)).movedim(-1, 0) / 127.5 - 1
+    model: Any = opened(to_pil(picture), engine="instant")
+    before, drawn = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            drawn.append(FUNCTIONS["sample"](model, seed=2, output="pt"))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(drawn[0], drawn[1]) and torch.equal(drawn[0], drawn[2])

@@ -276,8 +276,8 @@ def upsample(x: Image, size: tuple[int, int], wrap: Axes = "") -> Float[Tensor, 
         return x
     rows, columns = (3 if "y" in wrap else 1), (3 if "x" in wrap else 1)
     height, width = size
-    smaller = height < x.shape[-2] or width < x.shape[-1]
     x = x.repeat(1, 1, rows, columns)
-    x = interpolate(x, (rows * height, columns * width), mode="bilinear", antialias=smaller)
+    # Without antialias, torch rounds differently with another number of threads; enlarged pictures are the same.
+    x = interpolate(x, (rows * height, columns * width), mode="bilinear", antialias=True)
     top, left = (rows // 2) * height, (columns // 2) * width
     return x[..., top : top + height, left : left + width]

@@ -57,4 +57,4 @@ def filled(pixels: Float[Tensor, "c h w"], known: Bool[Tensor, "1 h w"]) -> Floa
     weight = known.to(pixels)
     share, total = (F.adaptive_avg_pool2d(x, half) for x in (weight, pixels * weight))
     coarse = filled(total / share.clamp_min(1e-6), share > 0)
-    return pixels.where(known, F.interpolate(coarse[None], (height, width), mode="bilinear")[0])
+    return pixels.where(known, F.interpolate(coarse[None], (height, width), mode="bilinear", antialias=True)[0])

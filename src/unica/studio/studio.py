@@ -91,7 +91,7 @@ class Studio:
                     if left < 0:
                         raise UnicaError(f"a file of more than {LARGEST_FILE // 2**20} MB is too large for the studio")
                     file.write(chunk)
-            record.about |= self._model(path) if record.kind == "model" else self._picture(session, path)
+            record.about |= self._model(path) if record.kind == "model" else self._picture(path)
         except BaseException as error:
             session.remove(record)
             raise (_without(error, record.folder) if isinstance(error, UnicaError) else error) from None
@@ -140,7 +140,7 @@ class Studio:
         record = self.store.find(session, ref.get("record"))
         return record.path(str(ref.get("file") or record.about.get("file") or record.about.get("model") or ""))
 
-    def _picture(self, session: Session, path: Path) -> dict[str, Any]:
+    def _picture(self, path: Path) -> dict[str, Any]:
         from unica.image import load, preview_bytes, read_header, read_text, to_pil
 
         header = read_header(path)
@@ -155,7 +155,7 @@ class Studio:
             "alpha": header.alpha,
             "preview": "preview.webp",
             "thumb": "thumb.webp",
-            "restores": self._restored(session, read_text(path)),
+            "restores": self._restored(read_text(path)),
         }
 
     def _model(self, path: Path) -> dict[str, Any]:
@@ -171,8 +171,8 @@ class Studio:
             about |= {"preview": "preview.webp", "thumb": "thumb.webp"}
         return about | {"sha256": model.picture.sha256}
 
-    def _restored(self, session: Session, text: Mapping[str, str]) -> dict[str, Any] | None:
-        """How a picture was made, if unica made it: its task, its settings, and which of its files are here."""
+    def _restored(self, text: Mapping[str, str]) -> dict[str, Any] | None:
+        """How a picture was made, if unica made it: its task, its settings, and the names of its files."""
         command = read_command(text.get("unica:command", ""))
         if command is None:
             return None
@@ -181,11 +181,7 @@ class Studio:
         except UnicaError:
             return None
         options = {option.name: option for option in options_of_form(command.task)}
-        pictures = [*self.store.shared.records.values(), *session.records.values()]
-        here = {record.about.get("file"): record.id for record in pictures if record.kind != "job"}
-        by_hash = {record.about.get("sha256"): record.id for record in pictures}
         files = {name: Path(values[name]).name for name in files_of(options_of_task(command.task), values)}
-        source = Path(command.words[0]).name
         return {
             "task": command.task.name,
             "values": {
@@ -193,8 +189,9 @@ class Studio:
                 for name, value in values.items()
                 if name in options and name not in files
             },
-            "files": {name: {"name": file, "record": here.get(file)} for name, file in files.items()},
-            "source": {"name": source, "record": by_hash.get(text.get("unica:source-sha256"), here.get(source))},
+            "files": files,
+            "source": Path(command.words[0]).name,
+            "sha256": text.get("unica:source-sha256"),
         }
 
     # Jobs

@@ -81,18 +81,17 @@ async function upload(files) {
 
 // A picture by unica brings its settings with it; if its source is here, it can be drawn again.
 function takeBack(record) {
-  const { task: name, values, files, source: from } = record.restores;
+  const { task: name, values, files, source, sha256 } = record.restores;
+  const kept = [...state.records.values()].filter((one) => one.kind !== "job").reverse();
+  const here = (file, hash) =>
+    (kept.find((one) => hash && one.sha256 === hash) || kept.find((one) => one.file === file))?.id;
+  const from = here(source, sha256);
   state.values[name] = { ...values };
-  for (const [field, file] of Object.entries(files)) if (file.record) state.values[name][field] = file.record;
+  for (const [field, file] of Object.entries(files)) if (here(file)) state.values[name][field] = here(file);
   state.task = name;
   $("task").value = name;
-  const missing = [
-    ...(from.record ? [] : [from.name]),
-    ...Object.values(files)
-      .filter((file) => !file.record)
-      .map((file) => file.name),
-  ];
-  if (from.record) choose(from.record);
+  const missing = [...(from ? [] : [source]), ...Object.values(files).filter((file) => !here(file))];
+  if (from) choose(from);
   tell("task");
   if (missing.length)
     showProblem(`its settings are back; to draw it again, bring ${missing.join(" and ")} too`, "source");

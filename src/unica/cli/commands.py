@@ -10,10 +10,11 @@ import typer
 
 from unica.cli.options import command
 from unica.declare import File, Flag, Number, Param, Repeated, Size, Text, Whole, parameters
-from unica.engines.base import picture_engine
+from unica.engines.base import MAX_SIDE, picture_engine
 from unica.jobs.models import Device, Precision
-from unica.jobs.options import Option, options_of
-from unica.jobs.training import TRAINED, Budget, EngineName, MaxSide, Preset, Steps, TrainSeed
+from unica.jobs.options import Option
+from unica.jobs.training import Budget, EngineName, MaxSide, Preset, Steps, TrainSeed, knob_options
+from unica.studio import DAYS, GIGABYTES, HOST, PORT
 
 STUDIO, MODELS, MEASURING = "In the browser", "Models", "Measuring"
 
@@ -61,7 +62,7 @@ def train(
     ] = None,
     resume: Annotated[bool, Param("Continue a training that was interrupted.", Flag())] = False,
     seed: TrainSeed = 0,
-    max_side: MaxSide = 1024,
+    max_side: MaxSide = MAX_SIDE,
     device: Device = "auto",
     precision: Precision = "auto",
     source: Source = True,
@@ -180,12 +181,12 @@ def bench(
 
 def studio(
     path: Annotated[Path | None, Param("What the page starts with.", File("PICTURE|MODEL"), argument=True)] = None,
-    port: Annotated[int, Param("Where on this machine; 0 is any that is free.", Whole(0, 65535))] = 7860,
+    port: Annotated[int, Param("Where on this machine; 0 is any that is free.", Whole(0, 65535))] = PORT,
     open: Annotated[bool, Param("Open the page in the browser.", Flag())] = False,
     host: Annotated[
         str,
         Param("An address that other machines reach. They need a token, which is printed.", Text("ADDRESS")),
-    ] = "127.0.0.1",
+    ] = HOST,
     auth: Annotated[
         str | None, Param("Ask for a user and a password, which is in a file, instead of a token.", Text("USER:FILE"))
     ] = None,
@@ -193,8 +194,8 @@ def studio(
         Path | None,
         Param("Where everything is kept (default: in the user's cache).", File("DIR", written=True)),
     ] = None,
-    quota: Annotated[float, Param("Gigabytes that are kept; the oldest go first.", Number(0.01, 1e5))] = 4.0,
-    days: Annotated[float, Param("Days after which something is removed.", Number(0.01, 1e5))] = 7.0,
+    quota: Annotated[float, Param("Gigabytes that are kept; the oldest go first.", Number(0.01, 1e5))] = GIGABYTES,
+    days: Annotated[float, Param("Days after which something is removed.", Number(0.01, 1e5))] = DAYS,
     clip: Annotated[Sequence[str], Param("Offer this CLIP for text, a folder; may be repeated.", Texts("DIR"))] = (),
     workers: Annotated[int | None, Param("Jobs at a time (default: one for each core).", Whole(1, 256))] = None,
     mcp: Annotated[bool, Param("Offer the tasks to assistants, too, by the Model Context Protocol.", Flag())] = False,
@@ -234,7 +235,4 @@ def _run(function: Callable[..., None], values: dict[str, Any]) -> None:
 def _options(function: Callable[..., None]) -> list[Option]:
     """The declared parameters; of `train`, also each engine's knobs."""
     options = [Option(parameter) for parameter in parameters(function)]
-    if function is train:
-        for engine in TRAINED:
-            options += options_of(engine.training_knobs, f"Engine: {engine.name}", optional=True)
-    return options
+    return options + (knob_options() if function is train else [])

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from unica.training.config import TrainingConfig
 
 GROUP = "unica.engines"  # of entry points
+MAX_SIDE = 1024  # pixels of the longer side to which a source is shrunk, unless the user says otherwise
 
 Report = Callable[[float, str], None]  # is told how much of a preparation is done, from 0 to 1, and what it does
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from unica.declare import checked, parameters
 from unica.devices import find_device, find_dtype
-from unica.engines.base import Model, training_engine
+from unica.engines.base import MAX_SIDE, Model, training_engine
 from unica.errors import UnicaError, one_of, whole
 from unica.image import load
 from unica.training.session import Session, open_session, seconds
@@ -28,7 +28,7 @@ def begin(
     output: str | os.PathLike[str] | None = None,
     resume: bool = False,
     seed: int = 0,
-    max_side: int | None = 1024,
+    max_side: int | None = MAX_SIDE,
     device: str = "auto",
     precision: str = "auto",
     source: bool = True,

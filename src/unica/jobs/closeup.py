@@ -1,7 +1,7 @@
 """Large pictures of which little changes: only a part around it is worked on, and the rest stays as it is.
 
-An engine shrinks what is larger than its `max_side`. A task that changes nothing but what is marked need not: it works
-on a part of the picture at full size, and the result is as large as the picture was.
+An engine shrinks pictures that are larger than its `max_side`. A task that changes only what is marked can do without:
+it works on a part of the picture at full size, and the result has the size of the whole picture.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 from unica.declare import parameters
+from unica.engines.base import MAX_SIDE
 from unica.jobs.models import is_model
 from unica.regions import Region
 from unica.tasks import Task
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from unica.image import Picture
 
-_MAX_SIDE = 1024  # of an engine that does not say it
 _AROUND = 1.5  # sides of the part, at least, as multiples of what is marked
 
 
@@ -118,11 +118,11 @@ def closeup(task: Task, values: Mapping[str, Any]) -> Closeup | None:
 
 
 def _limit(values: Mapping[str, Any]) -> int:
-    return values.get("max_side") or _MAX_SIDE
+    return values.get("max_side") or MAX_SIDE
 
 
 def _window(marked: Any, limit: int) -> slice:
-    """The part of an axis that is seen: around what is marked, and as long as the engine works with."""
+    """The rows (or columns) to work on: those around what is marked, at least `limit` of them if there are so many."""
     places = marked.nonzero()[:, 0]
     first, last = int(places[0]), int(places[-1]) + 1
     length = min(max(limit, round(_AROUND * (last - first))), len(marked))

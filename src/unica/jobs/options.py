@@ -125,11 +125,12 @@ def written(declared: Sequence[Parameter], values: Mapping[str, Any]) -> dict[st
         if isinstance(parameter.kind, Group):
             texts |= written(parameters(parameter.kind.of), values)
         elif parameter.about.recorded:
-            texts[parameter.name] = _written(parameter, values[parameter.name])
+            texts[parameter.name] = as_text(parameter, values[parameter.name])
     return texts
 
 
-def _written(parameter: Parameter, value: Any) -> Any:
+def as_text(parameter: Parameter, value: Any) -> Any:
+    """A value as the text that a command line has, or several; numbers and booleans as they are."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if parameter.kind.repeated:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from unica.declare import Choice, Param, Text, Whole
 from unica.engines.base import engines
+from unica.jobs.options import Option, options_of
 
 TRAINED = [engine for engine in engines().values() if engine.presets]
 _PRESETS = "; ".join(f"{engine.name}: {', '.join(engine.presets)}" for engine in TRAINED)
@@ -23,3 +24,8 @@ TrainSeed = Annotated[int, Param("Seed of everything random in the training.", W
 MaxSide = Annotated[
     int, Param("Larger sources are shrunk to this many pixels a side.", Whole(32, 10**6), advanced=True)
 ]
+
+
+def knob_options() -> list[Option]:
+    """The training knobs of each engine, in a panel of its own."""
+    return [o for engine in TRAINED for o in options_of(engine.training_knobs, f"Engine: {engine.name}", optional=True)]

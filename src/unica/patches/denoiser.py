@@ -155,7 +155,7 @@ class PatchDenoiser:
         self, x: Float[Tensor, "c h w"], keys: Float[Tensor, "c hs ws"], level: Level, memory: _Memory, patch: int
     ) -> Int[Tensor, "h w 2"]:
         s, scale, origins = self.settings, self.scales[level.index], _found(memory.origins)
-        if not scale.visible.all():  # a coarse pixel may be visible in part, and its finer ones then be hidden
+        if not scale.visible.all():  # an origin may be hidden: its coarse pixel was visible in part
             if level.index not in self._nearest:
                 self._nearest[level.index] = nearest_visible(scale.visible)
             origins = self._nearest[level.index][origins[..., 0].long(), origins[..., 1].long()]

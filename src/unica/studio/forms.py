@@ -1,14 +1,14 @@
 """Forms for a page, made from declarations: each field with its kind, its range, its default and its help."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from unica.declare import UNSET, Choice, File, Group, Number, Parameter, Whole, parameters
-from unica.engines.base import engines, picture_engine
+from unica.engines.base import MAX_SIDE, engines, picture_engine
 from unica.errors import UnicaError
 from unica.jobs.drawing import OutputOptions, options_of_task
 from unica.jobs.options import Option, options_of
-from unica.jobs.training import TRAINED, Budget, EngineName, MaxSide, Preset, Steps, TrainSeed
+from unica.jobs.training import Budget, EngineName, MaxSide, Preset, Steps, TrainSeed, knob_options
 from unica.tasks import Task, tasks
 
 _OF_OUTPUT = ("yes",)  # what a form may set of the options of output
@@ -21,7 +21,7 @@ def training(
     budget: Budget = "2m",
     steps: Steps = None,
     seed: TrainSeed = 0,
-    max_side: MaxSide = 1024,
+    max_side: MaxSide = MAX_SIDE,
 ) -> None:
     """Train a model on the picture. It can be stopped at any time, and is usable then."""
 
@@ -33,10 +33,7 @@ def options_of_form(task: Task) -> list[Option]:
 
 
 def options_of_training() -> list[Option]:
-    options = options_of(training)
-    for engine in TRAINED:
-        options += options_of(engine.training_knobs, engine.name, optional=True)
-    return options
+    return [*options_of(training), *knob_options()]
 
 
 def forms() -> dict[str, Any]:
@@ -45,15 +42,13 @@ def forms() -> dict[str, Any]:
         "tasks": [_of_task(task) for task in tasks().values() if task.group is not None],
         "training": {
             "description": training.__doc__,
-            "fields": [_field(option) for option in options_of_training()],
+            "fields": [_field(option, training, "training_knobs") for option in options_of_training()],
         },
         "engines": {
             engine.name: {
                 "summary": engine.summary,
                 "opens_pictures": engine.opens_pictures,
                 "presets": dict(engine.presets),
-                "knobs": [knob.name for knob in parameters(engine.knobs)],
-                "training_knobs": [knob.name for knob in parameters(engine.training_knobs)],
                 "defaults": {task: dict(values) for task, values in engine.defaults.items()},
             }
             for engine in engines().values()
@@ -68,20 +63,19 @@ def _of_task(task: Task) -> dict[str, Any]:
     return {
         "name": task.name,
         "group": task.group,
-        "summary": task.summary,
         "description": task.description,
         "animation": task.animation,
-        "preview": task.preview is not None,
-        "figures": task.figures is not None,
         "region": sorted(regions),
         "region_needed": needed,
         "on_content": any(p.name == "content" for p in task.parameters),
-        "fields": [_field(option) for option in options_of_form(task)],
+        "fields": [_field(option, task.function, "knobs") for option in options_of_form(task)],
     }
 
 
-def _field(option: Option) -> dict[str, Any]:
-    """One field: what the page needs to draw it and to send its value back."""
+def _field(option: Option, declared: Callable[..., Any], knobs: str) -> dict[str, Any]:
+    """One field: what the page needs to draw it and to send its value back. A knob names its engines."""
+    own = {parameter.name for parameter in parameters(declared)}
+    owners = [e.name for e in engines().values() if option.name in {p.name for p in parameters(getattr(e, knobs))}]
     parameter, kind = option.parameter, option.parameter.kind
     default = None if option.usual is UNSET else option.usual
     shown: dict[str, Any] = {
@@ -93,7 +87,7 @@ def _field(option: Option) -> dict[str, Any]:
         "example": getattr(kind, "example", ""),
         "required": parameter.required,
         "advanced": parameter.about.advanced,
-        "panel": option.panel,
+        "engines": [] if option.name in own else owners,
         "repeated": kind.repeated,
         "default": default if isinstance(default, str | int | float | bool) else None,
     }

@@ -14,6 +14,7 @@ from typing import Any
 
 from unica import cache
 from unica.errors import UnicaError, reason, whole
+from unica.studio import DAYS, GIGABYTES, HOST, PORT
 from unica.studio.guard import Access, Guard
 from unica.studio.store import Store
 from unica.studio.studio import LARGEST_FILE, Studio
@@ -25,7 +26,7 @@ _SETTINGS = {
     "GRADIO_NUM_PORTS": "1",
 }
 _UPLOADS = "GRADIO_TEMP_DIR"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LOOPBACK = (HOST, "localhost", "::1")
 _DAY = 86400.0
 
 
@@ -48,12 +49,12 @@ class Running:
 
 def start(
     shown: Path | None = None,
-    host: str = "127.0.0.1",
-    port: int = 7860,
+    host: str = HOST,
+    port: int = PORT,
     auth: str | None = None,
     folder: Path | None = None,
-    quota: float = 4.0,
-    days: float = 7.0,
+    quota: float = GIGABYTES,
+    days: float = DAYS,
     clips: Mapping[str, Path] | None = None,
     mcp: bool = False,
     workers: int | None = None,

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from unica import cache
@@ -38,7 +38,7 @@ class _Worker:
 class _Waiting:
     id: str
     description: Mapping[str, Any]
-    long: bool = field(default=False)  # a training: it must not take every worker
+    long: bool = False  # a training: it must not take every worker
 
 
 class Pool:

@@ -1,8 +1,8 @@
 """Everything that the studio keeps, in one folder: what was uploaded and what was made, each user's apart.
 
-A user is a secret: whoever has it has the session. On disk a session is a folder, named by a hash of the secret, with a
-folder for each record in it. Files are found by looking up their record and their name in it, never by a path from
-outside, and links are not followed.
+A user is known by a secret, which the browser keeps in a cookie. The user's session is a folder, named by a hash of
+that secret, with a folder for each record. A file is asked for by the id of its record and its name there, never by a
+path, and links are not followed.
 """
 
 from __future__ import annotations

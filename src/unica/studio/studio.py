@@ -12,23 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from unica import cache
-from unica.declare import UNSET, Group, parameters
+from unica.declare import Group, parameters
 from unica.engines.base import engines, find, picture_engine, training_engine
 from unica.errors import UnicaError, one_of
-from unica.jobs.again import read_command
-from unica.jobs.drawing import options_of_task
 from unica.jobs.models import SUFFIXES as MODELS
-from unica.jobs.models import is_model
-from unica.jobs.options import Option, Refused, read_values
+from unica.jobs.models import is_model, refuse_others
+from unica.jobs.options import Refused, read_values
 from unica.names import safe_name
 from unica.prompts import DEFAULT_CLIP
 from unica.studio.forms import files_of, meant, options_of_form, options_of_training
 from unica.studio.pool import Pool
+from unica.studio.seen import facts_of_model, facts_of_picture
 from unica.studio.store import Record, Session, Store
 from unica.tasks import Task, tasks
 
 LARGEST_FILE = 256 * 2**20  # bytes of an upload
-PREVIEW, THUMB = 2048, 320  # pixels of the longer side of what the page shows of an upload
 _CHUNK = 2**20
 _MOST_EACH = 12  # jobs of one session that wait or run
 _POINTS = 300  # of a plot of losses
@@ -91,7 +89,7 @@ class Studio:
                     if left < 0:
                         raise UnicaError(f"a file of more than {LARGEST_FILE // 2**20} MB is too large for the studio")
                     file.write(chunk)
-            record.about |= self._model(path) if record.kind == "model" else self._picture(path)
+            record.about |= facts_of_model(path) if record.kind == "model" else facts_of_picture(path)
         except BaseException as error:
             session.remove(record)
             raise (_without(error, record.folder) if isinstance(error, UnicaError) else error) from None
@@ -139,60 +137,6 @@ class Studio:
         ref = _ref(ref)
         record = self.store.find(session, ref.get("record"))
         return record.path(str(ref.get("file") or record.about.get("file") or record.about.get("model") or ""))
-
-    def _picture(self, path: Path) -> dict[str, Any]:
-        from unica.image import load, preview_bytes, read_header, read_text, to_pil
-
-        header = read_header(path)
-        seen = load(path, max_side=PREVIEW, smallest=1)
-        image = to_pil(seen.pixels, seen.alpha)
-        for name, longest in (("preview.webp", PREVIEW), ("thumb.webp", THUMB)):
-            path.with_name(name).write_bytes(preview_bytes(image, longest))
-        return {
-            "size": list(header.size),
-            "sha256": header.sha256,
-            "bytes": path.stat().st_size,
-            "alpha": header.alpha,
-            "preview": "preview.webp",
-            "thumb": "thumb.webp",
-            "restores": self._restored(read_text(path)),
-        }
-
-    def _model(self, path: Path) -> dict[str, Any]:
-        import unica
-        from unica.image import preview_bytes, to_pil
-
-        model = unica.load(path, device="cpu")
-        about: dict[str, Any] = {"engine": model.engine, "size": list(model.picture.size), "bytes": path.stat().st_size}
-        if model.has_source:
-            image = to_pil(model.picture.pixels, model.picture.alpha)
-            for name, longest in (("preview.webp", PREVIEW), ("thumb.webp", THUMB)):
-                path.with_name(name).write_bytes(preview_bytes(image, longest))
-            about |= {"preview": "preview.webp", "thumb": "thumb.webp"}
-        return about | {"sha256": model.picture.sha256}
-
-    def _restored(self, text: Mapping[str, str]) -> dict[str, Any] | None:
-        """How a picture was made, if unica made it: its task, its settings, and the names of its files."""
-        command = read_command(text.get("unica:command", ""))
-        if command is None:
-            return None
-        try:
-            values = command.values()
-        except UnicaError:
-            return None
-        options = {option.name: option for option in options_of_form(command.task)}
-        files = {name: Path(values[name]).name for name in files_of(options_of_task(command.task), values)}
-        return {
-            "task": command.task.name,
-            "values": {
-                name: _as_json(options[name], value)
-                for name, value in values.items()
-                if name in options and name not in files
-            },
-            "files": files,
-            "source": Path(command.words[0]).name,
-            "sha256": text.get("unica:source-sha256"),
-        }
 
     # Jobs
 
@@ -272,13 +216,12 @@ class Studio:
         name = values.get("engine")
         if name is not None and not find(name).opens_pictures:
             raise Refused({"engine": f"{name} draws from a trained model, not from a picture: train one first"})
-        engine = picture_engine(name)
-        mine = {knob.name for knob in parameters(engine.knobs)}
-        for other in engines().values():
-            for knob in parameters(other.knobs):
-                if knob.name not in mine and values.get(knob.name) is not None:
-                    sentence = f"--{knob.option} is for the {other.name} engine, and this is {engine.name}"
-                    raise Refused({knob.name: sentence})
+        knobs = {knob.name for engine in engines().values() for knob in parameters(engine.knobs)}
+        given = {knob: values[knob] for knob in knobs if values.get(knob) is not None}
+        try:
+            refuse_others(picture_engine(name), given, lambda engine: engine.knobs)
+        except UnicaError as error:
+            raise Refused({meant(error, list(given)) or "engine": str(error)}) from None
 
     def _training(self, session: Session, asked: Mapping[str, Any]) -> tuple[dict[str, Any], Describe]:
         given, source = _settings(asked), self._source(session, asked)
@@ -401,13 +344,6 @@ def _ref(ref: Any) -> dict[str, Any]:
     if isinstance(ref, Mapping):
         return {key: ref[key] for key in ("record", "file") if key in ref}
     return {"record": ref}
-
-
-def _as_json(option: Option, value: Any) -> Any:
-    if value is None or value is UNSET or isinstance(value, bool | int | float):
-        return value
-    kind = option.parameter.kind
-    return [kind.format(one) for one in value] if kind.repeated else kind.format(value)
 
 
 def _wrong(about: Mapping[str, Any]) -> str | None:

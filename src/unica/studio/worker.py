@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from unica.errors import UnicaError, reason
 from unica.jobs.progress import Progress
+from unica.studio.seen import thumbnail
 
 if TYPE_CHECKING:
     from unica.tasks.run import Frame
@@ -99,7 +100,7 @@ def draw(job: Mapping[str, Any], tell: Tell, control: Control) -> dict[str, Any]
 
         def saved(self, picture: Mapping[str, Any]) -> None:
             path = Path(picture["path"])
-            beside = {"thumb": _thumb(path)}
+            beside = {"thumb": thumbnail(path)}
             if picture["seed"] in origins:
                 beside["origins"] = f"{path.stem}.origins.png"
                 (folder / beside["origins"]).write_bytes(origins.pop(picture["seed"]))
@@ -134,7 +135,7 @@ def train(job: Mapping[str, Any], tell: Tell, control: Control) -> dict[str, Any
     def show(now: Any) -> None:
         picture = path.with_name(f"{path.stem}-{now.step}.png")
         save_png(unica.sample(session.trainer.model(), seed=0)[0], picture)
-        tell({"event": "sample", "path": picture.name, "thumb": _thumb(picture), "step": now.step})
+        tell({"event": "sample", "path": picture.name, "thumb": thumbnail(picture), "step": now.step})
 
     now = None
     for now in session.run(_EVERY):
@@ -174,7 +175,6 @@ def evaluate(job: Mapping[str, Any], tell: Tell, control: Control) -> dict[str, 
         "verdict": verdict(result),
         "reasons": reasons(result),
         "report": Path(job["output"]).name,
-        "samples": len(result.names),
     }
 
 
@@ -189,15 +189,6 @@ def _origins(frame: Frame) -> bytes:
     assert frame.origins is not None
     height, width = frame.model.picture.pixels.shape[-2:]
     return png_bytes(to_pil(overview(frame.origins, (height, width))))
-
-
-def _thumb(path: Path) -> str:
-    from unica.image import load, preview_bytes, to_pil
-
-    seen = load(path, max_side=320, smallest=1)
-    name = f"{path.stem}.thumb.webp"
-    path.with_name(name).write_bytes(preview_bytes(to_pil(seen.pixels, seen.alpha), 320))
-    return name
 
 
 def _said(path: Path) -> dict[str, Any]:
@@ -224,8 +215,8 @@ def _warm() -> None:
     from unica.image import to_pil
     from unica.tasks import FUNCTIONS
 
-    ramp = torch.linspace(-1, 1, 48).expand(3, 40, 48).contiguous()
-    FUNCTIONS["sample"](opened(to_pil(ramp + 0.05 * torch.randn(3, 40, 48).clamp(-1, 1))))
+    opened_picture = opened(to_pil(torch.linspace(-1, 1, 3 * 40 * 48).view(3, 40, 48)))
+    FUNCTIONS["sample"](opened_picture)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import torch
 
 from unica import cache
 from unica.devices import find_device, find_dtype
-from unica.engines.base import Report
+from unica.engines.base import MAX_SIDE, Report
 from unica.engines.files import Damaged, StoredModel, read_model, write_model
 from unica.engines.hybrid.presets import fast
 from unica.engines.hybrid.process import HybridProcess
@@ -24,7 +24,6 @@ from unica.training.loop import Trainer
 
 _FOLDER = "layouts"  # of the user's cache
 _MOST_BYTES = 256 * 2**20  # some hundred networks
-_MAX_SIDE = 1024
 _SEED = 0
 
 
@@ -34,7 +33,7 @@ def open_picture(
     """A model of a picture. Its network is in the cache, or is trained now."""
     where = find_device(device)
     dtype = find_dtype(precision, where)
-    max_side = max_side or _MAX_SIDE
+    max_side = max_side or MAX_SIDE
     picture, config = load(image, max_side), fast()
     path = _path(picture, config, where, dtype)
 

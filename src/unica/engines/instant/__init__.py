@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from unica.declare import Number, Odd, Param, Whole
-from unica.engines.base import Engine, OrderKnob, Report
+from unica.engines.base import MAX_SIDE, Engine, OrderKnob, Report
 
 if TYPE_CHECKING:
     from unica.engines.instant.model import Instant
@@ -26,7 +26,7 @@ class Knobs:
     ] = None
     max_side: Annotated[
         int | None, Param("Larger sources are shrunk to this many pixels a side.", Whole(32, 10**6), advanced=True)
-    ] = 1024
+    ] = MAX_SIDE
 
 
 class InstantEngine(Engine):

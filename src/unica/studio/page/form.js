@@ -23,17 +23,14 @@ export function engine() {
 const firstTrained = () =>
   Object.keys(state.forms.engines).find((name) => Object.keys(state.forms.engines[name].presets).length);
 
+// Whether a field is for the engine that will draw. A model has its engine, and its picture at its size.
 function belongs(field) {
-  const engines = Object.entries(state.forms.engines);
-  const list = state.task === "train" ? "training_knobs" : "knobs";
-  const owners = engines.filter(([, about]) => about[list].includes(field.name));
-  if (field.name === "engine") return state.task === "train" || !isModel(source());
-  if (["max_side", "mask_alpha"].includes(field.name) && isModel(source())) return false;
-  if (!owners.length || task()?.fields.find((one) => one.name === field.name && !one.panel?.startsWith("Engine"))) {
-    if (!field.panel?.startsWith("Engine") || !owners.length) return true;
-  }
-  return owners.some(([name]) => name === engine());
+  if (isModel(source()) && state.task !== "train" && ["engine", "max_side", "mask_alpha"].includes(field.name))
+    return false;
+  return !field.engines.length || field.engines.includes(engine());
 }
+
+export const fieldsNow = () => current().filter(belongs);
 
 export function drawForm() {
   const form = $("form"),
@@ -44,7 +41,7 @@ export function drawForm() {
   };
   $("about").textContent =
     about[state.task] || now?.description.split("\n\n")[0].replace(/\s+/g, " ").replace(/`/g, "") || "";
-  const fields = current().filter(belongs);
+  const fields = fieldsNow();
   const plain = fields.filter((field) => !field.advanced && !isMark(field));
   const more = fields.filter((field) => field.advanced && !isMark(field));
   const numbers = fields.filter(isMark);

@@ -339,7 +339,7 @@ export function measuringPane(job) {
       el(
         "h2",
         {},
-        `${job.source_name}: ${job.rows.length ? `${job.samples.length || job.samples} results measured` : "nothing measured"}`,
+        `${job.source_name}: ${job.rows.length ? `${job.samples.length} results measured` : "nothing measured"}`,
       ),
       el("span", { className: "grow" }),
       el(

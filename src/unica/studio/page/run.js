@@ -1,8 +1,8 @@
 // From the form to a job, and how far the job is.
 
 import { $, el, ask } from "./util.js";
-import { state, on, tell, save, task, source, valuesOf, isModel } from "./state.js";
-import { showProblem, clearProblem, current, engine, isMark } from "./form.js";
+import { state, on, tell, save, valuesOf } from "./state.js";
+import { showProblem, clearProblem, current, fieldsNow, isMark } from "./form.js";
 import { asValues } from "./marks.js";
 import { open, standing } from "./results.js";
 import { drawShelf } from "./sources.js";
@@ -30,26 +30,10 @@ export function drawTasks() {
   $("task").value = state.task;
 }
 
+// The values of the form, without those of fields that it does not show now.
 function values() {
-  const known = new Set(current().map((field) => field.name)),
-    engines = state.forms.engines,
-    mine = engines[engine()];
-  const list = state.task === "train" ? "training_knobs" : "knobs",
-    foreign = new Set(Object.values(engines).flatMap((one) => one[list]));
-  const own = new Set([
-    ...(mine?.[list] || []),
-    ...(task()
-      ?.fields.filter((field) => !field.panel?.startsWith("Engine"))
-      .map((field) => field.name) || []),
-  ]);
-  return Object.fromEntries(
-    Object.entries(valuesOf(state.task)).filter(
-      ([name]) =>
-        known.has(name) &&
-        (!foreign.has(name) || own.has(name)) &&
-        !(name === "engine" && isModel(source()) && state.task !== "train"),
-    ),
-  );
+  const names = fieldsNow().map((field) => field.name);
+  return Object.fromEntries(Object.entries(valuesOf(state.task)).filter(([name]) => names.includes(name)));
 }
 
 async function submit(again = false, changes = {}) {

@@ -1,0 +1,91 @@
+"""What the page shows of a file: its facts, a preview and a thumbnail, and how it was made if unica made it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unica.errors import UnicaError
+from unica.jobs.again import read_command
+from unica.jobs.drawing import options_of_task
+from unica.jobs.options import as_text
+from unica.studio.forms import files_of, options_of_form
+
+if TYPE_CHECKING:
+    from unica.image import Picture
+
+PREVIEW, THUMB = 2048, 320  # pixels of the longer side
+
+
+def facts_of_picture(path: Path) -> dict[str, Any]:
+    """Of an uploaded picture; a preview and a thumbnail are written beside it."""
+    from unica.image import load, read_header, read_text
+
+    header = read_header(path)
+    return {
+        "size": list(header.size),
+        "sha256": header.sha256,
+        "bytes": path.stat().st_size,
+        "restores": _restores(read_text(path)),
+        **_previews(path, load(path, max_side=PREVIEW, smallest=1)),
+    }
+
+
+def facts_of_model(path: Path) -> dict[str, Any]:
+    """The same of a model."""
+    import unica
+
+    model = unica.load(path, device="cpu")
+    facts = {
+        "size": list(model.picture.size),
+        "sha256": model.picture.sha256,
+        "bytes": path.stat().st_size,
+        "engine": model.engine,
+    }
+    return facts | (_previews(path, model.picture) if model.has_source else {})
+
+
+def thumbnail(path: Path) -> str:
+    """Write a thumbnail beside a picture, and return its name."""
+    from unica.image import load
+
+    return _small(path, load(path, max_side=THUMB, smallest=1), THUMB, f"{path.stem}.thumb.webp")
+
+
+def _previews(path: Path, picture: Picture) -> dict[str, str]:
+    return {
+        "preview": _small(path, picture, PREVIEW, "preview.webp"),
+        "thumb": _small(path, picture, THUMB, "thumb.webp"),
+    }
+
+
+def _small(path: Path, picture: Picture, longest: int, name: str) -> str:
+    from unica.image import preview_bytes, to_pil
+
+    path.with_name(name).write_bytes(preview_bytes(to_pil(picture.pixels, picture.alpha), longest))
+    return name
+
+
+def _restores(text: Mapping[str, str]) -> dict[str, Any] | None:
+    """How a picture was made: its task, its settings, and the names of its files. None if unica did not make it."""
+    command = read_command(text.get("unica:command", ""))
+    if command is None:
+        return None
+    try:
+        values = command.values()
+    except UnicaError:
+        return None
+    options = {option.name: option.parameter for option in options_of_form(command.task)}
+    files = {name: Path(values[name]).name for name in files_of(options_of_task(command.task), values)}
+    return {
+        "task": command.task.name,
+        "values": {
+            name: as_text(options[name], value)
+            for name, value in values.items()
+            if name in options and name not in files
+        },
+        "files": files,
+        "source": Path(command.words[0]).name,
+        "sha256": text.get("unica:source-sha256"),
+    }

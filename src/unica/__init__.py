@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from unica.prompts import Prompt
     from unica.regions import Region
     from unica.tasks.declare import stream
+    from unica.tasks.large import LargeCanvas, canvas
     from unica.tasks.run import Frame
 
 set_defaults()
@@ -34,12 +35,14 @@ __version__ = "0.1.0"
 __all__ = [
     "Engine",
     "Frame",
+    "LargeCanvas",
     "Model",
     "Prompt",
     "Region",
     "TrainedModel",
     "UnicaError",
     "__version__",
+    "canvas",
     "import_checkpoint",
     "load",
     "open",
@@ -50,10 +53,12 @@ __all__ = [
 _HOMES = {
     "Engine": "engines.base",
     "Frame": "tasks.run",
+    "LargeCanvas": "tasks.large",
     "Model": "engines.base",
     "Prompt": "prompts",
     "Region": "regions",
     "TrainedModel": "engines.trained",
+    "canvas": "tasks.large",
     "import_checkpoint": "engines.author_checkpoints",
     "load": "engines.files",
     "open": "engines.base",

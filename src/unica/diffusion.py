@@ -14,19 +14,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn.functional import interpolate
 
+from unica.noise import normal
 from unica.schedule import Blend, Gamma, Schedule, Time, like, no_blur
-from unica.seeds import generator_of
 from unica.torus import Axes
+from unica.window import Window, combined, linear
 
 Image = Float[Tensor, "b c h w"]
-Noise = Callable[[Sequence[int]], Tensor]
 
 
 class Prediction(NamedTuple):
@@ -76,7 +77,7 @@ class Update:
         s: float,
         schedule: Schedule,
         blend: Blend,
-        noise: Noise,
+        noise: Callable[[], Image],
         before: tuple[float, Image] | None = None,
     ) -> Image:
         """The picture at time s < t. `before` holds the time and the x0 of the previous step."""
@@ -90,7 +91,7 @@ class Update:
         std = self.eta * math.sqrt(added if self.variance == "large" else posterior)
         eps = eps_of(x_t, self._mean(seen.x0, t, blend), t, schedule) if self.rederive else seen.eps
         x_s = alpha_s * self._mean(seen.x0, s, blend) + keep * eps
-        return x_s + std * noise(x_s.shape) if std > 0 and sigma_s > 0 else x_s
+        return x_s + std * noise() if std > 0 and sigma_s > 0 else x_s
 
     def _mean(self, x0: Image, t: float, blend: Blend) -> Image:
         mean = blend.mix(x0, t)
@@ -133,7 +134,8 @@ class Level:
     the time whose noise the coarser result gets, where that is not the start step. `kept` is what is already known of
     the canvas. `heights` says how far down the source the rows of the canvas lie: 0 at its top, 1 at its bottom, below
     0 and above 1 beyond it. They are given at even distances, as many as one likes; by default the rows go evenly from
-    top to bottom. Where a model has several denoisers, `part` names the one that draws the level.
+    top to bottom. Where a model has several denoisers, `part` names the one that draws the level. `window` is the part
+    of the canvas that is drawn; None is all of it.
     """
 
     index: int
@@ -147,10 +149,16 @@ class Level:
     kept: Kept | None = field(default=None, repr=False, compare=False)
     heights: Float[Tensor, " n"] | None = field(default=None, repr=False, compare=False)
     part: str = ""
+    window: Window | None = None
 
     @property
     def start(self) -> float:
         return self.times[0]
+
+    @property
+    def drawn(self) -> Window:
+        """The part of the canvas that is drawn."""
+        return Window.whole(self.size) if self.window is None else self.window
 
 
 def late(level: Level, skipped: float) -> Level:
@@ -222,62 +230,81 @@ def x0_of(x_t: Image, eps: Image, t: float, schedule: Schedule, blend: Blend) ->
     return blend.unmix(mean_of(x_t, eps, t, schedule), t)
 
 
-def seeded(seeds: Sequence[int], device: torch.device | str = "cpu") -> Noise:
-    """A source of noise. Picture i's depends on seeds[i] alone: not on the batch, and not on the device."""
-    generators = [generator_of(seed) for seed in seeds]
+Noise = Callable[[int, int, Level], Image]  # of a level's position in the run, a step of it, and the level
 
-    def noise(shape: Sequence[int]) -> Tensor:
-        return torch.stack([torch.randn(tuple(shape[1:]), generator=g) for g in generators]).to(device)
+
+def seeded(seeds: Sequence[int], channels: int, device: torch.device | str = "cpu") -> Noise:
+    """A source of noise. Picture i's depends on seeds[i] alone: not on the batch, and not on the device.
+
+    Each pixel's depends on its place: a part of a canvas has the noise that it has in the whole.
+    """
+
+    def noise(position: int, step: int, level: Level) -> Image:
+        (height, width), part = level.size, level.drawn
+        rows, columns = np.arange(part.top, part.bottom) % height, np.arange(part.left, part.right) % width
+        return torch.stack([normal(seed, position, step, rows, columns, channels) for seed in seeds]).to(device)
 
     return noise
 
 
-def diffuse(denoiser: Denoiser, level: Level, x: Image, blend: Blend, noise: Noise) -> Iterator[State]:
+def diffuse(
+    denoiser: Denoiser, level: Level, x: Image, blend: Blend, noise: Noise, position: int = 0
+) -> Iterator[State]:
     """Denoise x from level.times[0] down to level.times[-1]; one state for each step."""
     steps = len(level.times) - 1
     before = None
     for step, (t, s) in enumerate(zip(level.times, level.times[1:]), start=1):
         seen = denoiser(x, t, level, blend)
-        x = level.update(x, seen, t, s, level.schedule, blend, noise, before)
+        x = level.update(x, seen, t, s, level.schedule, blend, partial(noise, position, step, level), before)
         before = (t, seen.x0)
         yield State(0, 1, step, steps, x, seen.x0)
 
 
 def cascade(
-    denoiser: Denoiser, levels: Sequence[Level], noise: Noise, shape: tuple[int, int], start: Image | None = None
+    denoiser: Denoiser,
+    levels: Sequence[Level],
+    noise: Noise,
+    start: Image | None = None,
+    first: int = 0,
+    coarser: Level | None = None,
 ) -> Iterator[State]:
     """Coarse to fine: each level adds noise to the upsampled result of the level before, and removes it (Alg. 2).
 
-    `shape` is (batch, channels). `start` takes the place of a result before the first level; None is pure noise.
+    `start` takes the place of a result before the first level; None is pure noise. A run may go on from another's
+    result: `first` is then the position of its first level, and `coarser` the level that made `start`.
     """
     coarse = start
-    for position, level in enumerate(levels):
-        z = noise((*shape, *level.size))
+    for position, level in enumerate(levels, first):
+        z = noise(position, 0, level)
         if coarse is None:
             blend = Blend()
             x = level.schedule.sigma(level.start) * z
         else:
-            coarse = upsample(coarse, level.size, level.wrap)
+            coarse = _onto(level, coarse, coarser)
             blend = Blend(coarse, level.gamma)
             entry = level.start if level.entry is None else level.entry
             x = noised(coarse, z, entry, level.schedule)
-        for state in diffuse(denoiser, level, x, blend, noise):
+        for state in diffuse(denoiser, level, x, blend, noise, position):
             x = state.x
-            yield state._replace(level=position, levels=len(levels))
-        coarse = x
+            yield state._replace(level=position, levels=first + len(levels))
+        coarse, coarser = x, level
 
 
 def upsample(x: Image, size: tuple[int, int], wrap: Axes = "") -> Float[Tensor, "b c H W"]:
-    """Bilinear, as in SinDDM, and without aliases where the new size is smaller.
-
-    On a torus the picture is repeated first, so that no edge can be seen.
-    """
+    """Bilinear, as in SinDDM, without aliases where the new size is smaller, and without an edge on a torus."""
     if x.shape[-2:] == size:
         return x
-    rows, columns = (3 if "y" in wrap else 1), (3 if "x" in wrap else 1)
-    height, width = size
-    x = x.repeat(1, 1, rows, columns)
-    # Without antialias, torch rounds differently with another number of threads; enlarged pictures are the same.
-    x = interpolate(x, (rows * height, columns * width), mode="bilinear", antialias=True)
-    top, left = (rows // 2) * height, (columns // 2) * width
-    return x[..., top : top + height, left : left + width]
+    return combined(x, *linear(Window.whole(size), size, (x.shape[-2], x.shape[-1]), wrap))
+
+
+def _onto(level: Level, coarse: Image, coarser: Level | None) -> Image:
+    """A coarser result on what is drawn of a level. It is all of a canvas, or what is drawn of the level `coarser`."""
+    if level.window is None:
+        return upsample(coarse, level.size, level.wrap)
+    if coarser is None or coarser.window is None:
+        size, given = (coarse.shape[-2], coarse.shape[-1]), None
+    else:
+        size, given = coarser.size, coarser.window
+    if size == level.size:
+        return level.window.rolled(coarse) if given is None else level.window.of(coarse, given)
+    return combined(coarse, *linear(level.window, level.size, size, level.wrap), given)

@@ -20,7 +20,7 @@ from unica.errors import UnicaError, reason, short, shown
 from unica.files import whole_file
 
 VERSION = 1  # of the format; newer ones are refused
-_KINDS = {"model": "model", "training": "training state"}
+_KINDS = {"layout": "layout", "model": "model", "training": "training state"}
 _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 _LONGEST = 2**20  # bytes of a header; the longest that a preset makes has less than half of that
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from unica.engines.files import StoredModel
     from unica.image import Picture
     from unica.masks import Mask
+    from unica.patches import Patchwork
     from unica.pyramid import Size
     from unica.torus import Axes
     from unica.training.config import TrainingConfig
@@ -89,6 +90,11 @@ class Model(ABC):
     def channels(self) -> int:
         """Channels of the pictures that are drawn: colours, and transparency where a network makes that, too."""
         return self.picture.pixels.shape[0]
+
+    @property
+    def detail_patches(self) -> "Patchwork | None":
+        """What draws the finer levels, if patches of the source do: then each part can be drawn by itself."""
+        return None
 
     @property
     def summary(self) -> str:

@@ -95,6 +95,10 @@ class TrainedModel(ModelHubMixin, Model, library_name="unica", tags=["unica", "s
         return self.patchwork is None
 
     @property
+    def detail_patches(self) -> Patchwork | None:
+        return self.patchwork
+
+    @property
     def settings(self) -> dict[str, Any]:
         settings = {"preset": self.training.get("preset"), **self.process.settings}
         return settings if self.max_side is None else {**settings, "max_side": self.max_side}

@@ -4,7 +4,7 @@ No other part of unica touches Pillow.
 """
 
 from unica.image.colour import match_colours
-from unica.image.convert import to_pil
+from unica.image.convert import to_array, to_pil
 from unica.image.noise import noise_level, without_noise
 from unica.image.picture import LARGEST, Picture
 from unica.image.reading import SUFFIXES, load, read_header, read_text
@@ -48,6 +48,7 @@ __all__ = [
     "save_animation",
     "save_png",
     "shrink",
+    "to_array",
     "to_pil",
     "without_noise",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from PIL import Image
 from torch import Tensor
 
@@ -16,14 +16,21 @@ def to_pil(pixels: Float[Tensor, "c h w"], alpha: Float[Tensor, "1 h w"] | None 
     """
     if len(pixels) not in (1, 3) or bits not in (8, 16):
         raise ValueError(f"expected 1 or 3 channels of 8 or 16 bits, got {len(pixels)} of {bits}")
+    array = to_array(pixels, alpha, 16 if bits == 16 and len(pixels) == 1 and alpha is None else 8)
+    return Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
+
+
+def to_array(
+    pixels: Float[Tensor, "c h w"], alpha: Float[Tensor, "1 h w"] | None = None, bits: int = 8
+) -> Shaped[np.ndarray, "h w n"]:
+    """Whole numbers of 8 or 16 bits, of pixels in [-1, 1], which are clipped and rounded; alpha is the last channel."""
     planes = (pixels.detach().cpu().float() + 1) / 2
     if alpha is not None:
         planes = torch.cat([planes, alpha.detach().cpu().float()])
     if not planes.isfinite().all():
         raise ValueError("the pixels are not all finite numbers")
-    top, dtype = (65535, np.uint16) if bits == 16 and len(planes) == 1 else (255, np.uint8)
-    array = (planes.clamp(0, 1) * top).round().permute(1, 2, 0).numpy().astype(dtype)
-    return Image.fromarray(array[:, :, 0] if len(planes) == 1 else array)
+    top, dtype = (65535, np.uint16) if bits == 16 else (255, np.uint8)
+    return (planes.clamp(0, 1) * top).round().permute(1, 2, 0).numpy().astype(dtype)
 
 
 def to_tensor(image: Image.Image, top: int) -> Float[Tensor, "c h w"]:

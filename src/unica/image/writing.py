@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from PIL import Image
 from torch import Tensor
 
@@ -33,6 +34,7 @@ _RESTING: dict[str, dict[str, Any]] = {
     "WEBP": {"quality": 95, "method": 4},
     "TIFF": {"compression": "tiff_adobe_deflate"},
 }
+_TILES: dict[str, dict[str, Any]] = {"png": {"compress_level": 3}, "jpg": {"quality": 92, "subsampling": 0}}
 _DEFLATED, _FOUR_BYTES = 8, 4  # in a TIFF: how pixels are packed, and a kind of whole numbers
 
 
@@ -139,6 +141,26 @@ def _tiff16_bytes(planes: Int[Tensor, "c h w"], text: Mapping[str, str]) -> byte
         entries.append(struct.pack("<HHI", tag, kind, len(values)) + packed.ljust(4, b"\0"))
     index = struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
     return b"II" + struct.pack("<HI", 42, start) + data.ljust(start - 8, b"\0") + index + more
+
+
+def tile_bytes(pixels: UInt8[np.ndarray, "h w c"], kind: str) -> bytes:
+    """What a "png" or "jpg" file with a tile of a large picture holds. Two and four channels have alpha as well."""
+    buffer = io.BytesIO()
+    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    image.save(buffer, "PNG" if kind == "png" else "JPEG", **_TILES[kind])
+    return buffer.getvalue()
+
+
+def tile_pixels(data: bytes, size: tuple[int, int]) -> UInt8[np.ndarray, "h w c"]:
+    """The pixels of such a file, which must have this width and height. Raises ValueError if it is damaged."""
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
+            if image.size != size or image.mode not in ("L", "LA", "RGB", "RGBA"):
+                raise ValueError(f"expected {size}, got {image.size} of {image.mode}")
+            pixels = np.array(image)
+    except (OSError, SyntaxError, struct.error, zlib.error, Image.DecompressionBombError) as error:
+        raise ValueError(str(error)) from None
+    return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
 def data_uri(image: Image.Image, longest: int) -> str:

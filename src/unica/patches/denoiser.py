@@ -19,6 +19,7 @@ from unica.patches.search import average, nearest_visible, refine, upscale
 from unica.patches.settings import PatchSettings
 from unica.pyramid import Scale
 from unica.schedule import Blend
+from unica.torus import Axes
 
 
 @dataclass
@@ -27,7 +28,7 @@ class _Memory:
 
     seed: int
     free: bool = False  # whether the run began with pure noise: no picture says where things are
-    level: int = -1
+    level: Level | None = None  # of the latest step
     step: int = 0
     origins: Int[Tensor, "h w 2"] | None = None
     prior: Float[Tensor, "hs ws"] | None = None
@@ -67,6 +68,11 @@ class PatchDenoiser:
         """Whether the origins of all pictures are known: from the first step on."""
         return all(memory.origins is not None for memory in self._memories)
 
+    def continue_from(self, origins: Int[Tensor, "h w 2"], level: Level, steps: int, picture: int = 0) -> None:
+        """Go on from where another run of the same picture stood after so many steps, the last of them of `level`."""
+        memory = self._memories[picture]
+        memory.origins, memory.level, memory.step = origins, level, steps
+
     def origins(self, picture: int = 0) -> Int[Tensor, "h w 2"]:
         """Row and column in the source of each pixel of the latest estimate."""
         return _found(self._memories[picture].origins)
@@ -94,7 +100,7 @@ class PatchDenoiser:
             memory.free = level.index == 0 and t >= self.settings.high
         exact = self.settings.is_exact(level, t) or (memory.origins is None and level.index == 0)
         x0 = self._exact(x, pixel_weight, t, level, memory) if exact else self._fast(x, t, level, memory)
-        memory.level = level.index
+        memory.level = level
         return x0
 
     def _exact(
@@ -129,9 +135,12 @@ class PatchDenoiser:
         settings, scale = self.settings, self.scales[level.index]
         if memory.origins is None:  # the run starts here, from a given picture
             memory.origins = match(x, self.scales[: level.index + 1])
-        elif memory.origins.shape[:2] != level.size:
-            coarser = self.scales[memory.level].size
-            memory.origins = upscale(memory.origins, level.size, coarser, scale.size)
+        elif memory.level is not None and (memory.level.size, memory.level.window) != (level.size, level.window):
+            before = memory.level
+            memory.origins = upscale(
+                memory.origins, level.size, self.scales[before.index].size, scale.size, before.size, before.window,
+                level.window,
+            )  # fmt: skip
         keys = scale.pixels  # what x is compared with: the source, as blurred as x is
         gamma = level.gamma(t)
         if gamma > 0:
@@ -141,7 +150,7 @@ class PatchDenoiser:
             return self._copy(x, keys, level, memory)
         patch = settings.width(level, t)
         window_std = settings.window if level.index else patch / 2
-        return average(self._search(x, keys, level, memory, patch), scale, patch, window_std, level.wrap)
+        return average(self._search(x, keys, level, memory, patch), scale, patch, window_std, _wrap(level))
 
     def _copy(
         self, x: Float[Tensor, "c h w"], keys: Float[Tensor, "c hs ws"], level: Level, memory: _Memory
@@ -149,7 +158,7 @@ class PatchDenoiser:
         """The result of a level's last step: pixels copied from the source, with the seams healed."""
         origins = self._search(x, keys, level, memory, self.settings.patch)
         s = self.settings
-        return heal(origins, self.scales[level.index], s.decay, s.edge, level.wrap, level.kept)
+        return heal(origins, self.scales[level.index], s.decay, s.edge, _wrap(level), level.kept)
 
     def _search(
         self, x: Float[Tensor, "c h w"], keys: Float[Tensor, "c hs ws"], level: Level, memory: _Memory, patch: int
@@ -161,9 +170,14 @@ class PatchDenoiser:
             origins = self._nearest[level.index][origins[..., 0].long(), origins[..., 1].long()]
         memory.origins, _ = refine(
             x, keys, scale, origins, patch, s.passes, s.jitter, s.reach,
-            seed=(memory.seed * 7919 + memory.step * 101) % 2**31, wrap=level.wrap,
+            seed=(memory.seed * 7919 + memory.step * 101) % 2**31, wrap=_wrap(level), corner=level.drawn[:2],
         )  # fmt: skip
         return memory.origins
+
+
+def _wrap(level: Level) -> Axes:
+    """The axes along which what is drawn wraps. A part of a torus has its neighbours around it, and does not."""
+    return level.wrap if level.window is None else ""
 
 
 def _is_last(t: float, level: Level) -> bool:

@@ -75,6 +75,11 @@ def continued(x: Image, kept: Kept, wrap: Axes = "") -> Image:
     return _corrected(here, excess, fixed, KEPT_DECAY, wrap)
 
 
+def reach(decay: float) -> int:
+    """How many pixels away what is copied changes a correction."""
+    return round(_STEPS * decay**-0.5) + 1
+
+
 def _share(missing: Image, edge: float) -> Tensor:
     """How much of what a step lacks is given to it."""
     return 1 / (1 + (missing.norm(dim=0) / edge) ** 2)

@@ -279,8 +279,9 @@ def _random(state):
 @numba.njit(**_OPTIONS)
 @no_type_check
 def refine_origins(
-    x, y, size, channels, allowed, wrap_y, wrap_x, origins, offsets, jitter, reach, seed, out, distance, first, stride
-):
+    x, y, size, channels, allowed, wrap_y, wrap_x, origins, offsets, jitter, reach, seed, corner, out, distance,
+    first, stride
+):  # fmt: skip
     """One pass of the search: each pixel tries its neighbours' origins, shifted, and `jitter` random ones.
 
     x and y are padded pictures, as rows x (columns * channels). Windows are cut at the canvas' edge. `origins` is only
@@ -297,7 +298,7 @@ def refine_origins(
             right = (size if wrap_x else min(size, width + radius - j)) * channels
             best_k, best_l = origins[i, j, 0], origins[i, j, 1]
             best = np.float32(np.inf)
-            state = ((i * 73856093) ^ (j * 19349663) ^ (seed * 83492791)) & 0xFFFFFFFF
+            state = (((i + corner[0]) * 73856093) ^ ((j + corner[1]) * 19349663) ^ (seed * 83492791)) & 0xFFFFFFFF
             for n in range(-1, len(offsets) + jitter):
                 if n < 0:
                     k, l = best_k, best_l

@@ -14,6 +14,7 @@ from unica.errors import UnicaError
 from unica.image import Picture, resize
 from unica.masks import Mask, filled
 from unica.patches.denoiser import PatchDenoiser
+from unica.patches.healing import KEPT_DECAY, reach
 from unica.patches.match import match
 from unica.patches.order import stretched_heights
 from unica.patches.settings import PatchSettings
@@ -106,6 +107,19 @@ class Patchwork:
         rows, columns = self.scales[level.index].size
         return height * width * rows * columns / 160
 
+    def reach(self, level: Level, keeps: bool = False) -> int | None:
+        """How many pixels away what is there before a level decides a pixel of its result; None: however far.
+
+        It is more where something of a picture is kept.
+        """
+        settings = self.settings
+        if level.index == 0 or any(settings.is_exact(level, t) for t in level.times[:-1]):
+            return None
+        radius = settings.patch // 2
+        search = max(radius + settings.passes - 1, settings.passes)
+        healed = max(reach(settings.decay), reach(KEPT_DECAY) if keeps else 0)
+        return (len(level.times) - 2) * (search + radius) + search + healed
+
     def origins(self, x0: Float[Tensor, "c h w"], denoiser: PatchDenoiser, row: int) -> Int[Tensor, "h w 2"]:
         """Row and column in the source of each pixel of a finished picture, which may have been resized since."""
         if not denoiser.began:
@@ -119,8 +133,12 @@ class Patchwork:
 
     def alpha(self, x0: Float[Tensor, "c h w"], denoiser: PatchDenoiser, row: int) -> Float[Tensor, "1 h w"] | None:
         """Each pixel is as transparent as the source is where the pixel comes from."""
-        alpha = self.scales[-1].alpha
+        return self.alpha_at(len(self.scales) - 1, self.origins(x0, denoiser, row))
+
+    def alpha_at(self, index: int, origins: Int[Tensor, "h w 2"]) -> Float[Tensor, "1 h w"] | None:
+        """The transparency of the source at these origins of a level."""
+        alpha = self.scales[index].alpha
         if alpha is None or self.picture.alpha is None:
             return None
-        rows, columns = self.origins(x0, denoiser, row).long().unbind(-1)
+        rows, columns = origins.long().unbind(-1)
         return alpha[:, rows, columns]

@@ -18,6 +18,7 @@ from unica.masks import filled
 from unica.patches import kernels
 from unica.pyramid import Scale, Size
 from unica.torus import Axes, wrap_pad
+from unica.window import Window
 
 Origins = Int[Tensor, "h w 2"]  # row and column in the source
 Image = Float[Tensor, "c h w"]
@@ -27,15 +28,33 @@ _NEIGHBOURS = [(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if (a, b) != (0, 0
 _OUTSIDE = 4.0  # the value of pixels beyond the source: farther from every pixel than any in [-1, 1]
 
 
-def upscale(origins: Origins, size: Size, coarse_source: Size, source: Size) -> Int[Tensor, "H W 2"]:
-    """The origins on a finer canvas. Each pixel continues the patch of the coarse pixel that it lies in."""
+def upscale(
+    origins: Origins,
+    size: Size,
+    coarse_source: Size,
+    source: Size,
+    coarse_size: Size | None = None,
+    given: Window | None = None,
+    wanted: Window | None = None,
+) -> Int[Tensor, "H W 2"]:
+    """The origins on a finer canvas. Each pixel continues the patch of the coarse pixel that it lies in.
+
+    `origins` may be the part `given` of a canvas of `coarse_size`, and `wanted` a part of the finer one.
+    """
+    coarse_size = (origins.shape[0], origins.shape[1]) if coarse_size is None else coarse_size
+    starts = (0, 0) if given is None else given[:2]
+    part = Window.whole(size) if wanted is None else wanted
     nearest = []
     for axis in (0, 1):
-        where = (torch.arange(size[axis]) + 0.5) * (origins.shape[axis] / size[axis]) - 0.5
-        near = where.round().long().clamp(0, origins.shape[axis] - 1)
-        nearest.append((near, (where - near).to(origins.device)))
+        turns, at = np.divmod(np.arange(part[axis], part[axis] + part[axis + 2]), size[axis])
+        where = (at + 0.5) * (coarse_size[axis] / size[axis]) - 0.5
+        near = where.round()
+        index = near.astype(np.int64) + turns * coarse_size[axis] - starts[axis]
+        if given is None:
+            index %= coarse_size[axis]
+        nearest.append((torch.from_numpy(index).to(origins.device), torch.from_numpy(where - near).to(origins.device)))
     (rows, dy), (columns, dx) = nearest
-    coarse = origins[rows.to(origins.device)][:, columns.to(origins.device)]
+    coarse = origins[rows][:, columns]
     fine = torch.empty_like(coarse)
     for axis, offset in ((0, dy[:, None]), (1, dx[None, :])):
         ratio = source[axis] / coarse_source[axis]
@@ -74,14 +93,16 @@ def refine(
     reach: int = 2,
     seed: int = 0,
     wrap: Axes = "",
+    corner: tuple[int, int] = (0, 0),
 ) -> tuple[Origins, Float[Tensor, "h w"]]:
     """Better origins for x, and the squared distance of each pixel's patch from its match among `keys`.
 
     `keys` are the source's pixels as x is compared with them (blurred, for instance). Each pass tries 8 + `jitter`
-    candidates for each pixel. `jitter` of them are random, at most `reach` pixels from the best so far.
+    candidates for each pixel. `jitter` of them are random, at most `reach` pixels from the best so far. `corner` is the
+    row and column of x's first pixel, where x is a part of a canvas.
     """
     if x.device.type != "cpu":
-        return refine_by_gathering(x, keys, source, origins, patch, passes, jitter, reach, seed, wrap)
+        return refine_by_gathering(x, keys, source, origins, patch, passes, jitter, reach, seed, wrap, corner)
     channels, radius = x.shape[0], patch // 2
     queries = _rows(_pad(x, radius, wrap))
     values = _rows(F.pad(keys, [radius] * 4, value=_OUTSIDE))
@@ -91,7 +112,7 @@ def refine(
         out = torch.empty_like(origins)
         kernels.run(
             kernels.refine_origins, queries, values, patch, channels, source.visible.numpy(), "y" in wrap, "x" in wrap,
-            origins.numpy(), offsets, jitter, reach, seed + n, out.numpy(), distance.numpy(),
+            origins.numpy(), offsets, jitter, reach, seed + n, corner, out.numpy(), distance.numpy(),
         )  # fmt: skip
         origins = out
     return origins, distance
@@ -108,6 +129,7 @@ def refine_by_gathering(
     reach: int,
     seed: int,
     wrap: Axes,
+    corner: tuple[int, int] = (0, 0),
 ) -> tuple[Origins, Float[Tensor, "h w"]]:
     """`refine` in torch: for accelerators, and to test the compiled loop against."""
     radius = patch // 2
@@ -146,7 +168,8 @@ def refine_by_gathering(
             there = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
             neighbour = origins[rows.clamp(0, height - 1), columns.clamp(0, width - 1)]
             best, least = better(neighbour - torch.tensor([a, b], device=x.device), best, least, there)
-        state = ((i * 73856093) ^ (j * 19349663) ^ ((seed + n) * 83492791)) & 0xFFFFFFFF
+        row, column = i + corner[0], j + corner[1]
+        state = ((row * 73856093) ^ (column * 19349663) ^ ((seed + n) * 83492791)) & 0xFFFFFFFF
         for _ in range(jitter):
             steps = []
             for _axis in range(2):

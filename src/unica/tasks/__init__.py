@@ -9,7 +9,7 @@ from pkgutil import iter_modules
 
 from unica.tasks.declare import FUNCTIONS, GROUPS, Task, TaskFunction, stream
 
-_SHARED = ("canvas", "content", "declare", "run", "strength")  # what tasks are made of
+_SHARED = ("canvas", "content", "declare", "large", "run", "sketch", "strength")  # what tasks are made of
 
 for _module in iter_modules(__path__):
     if _module.name not in _SHARED:

@@ -95,20 +95,23 @@ class Canvas:
         """The levels of a run, each told what is kept of its canvas."""
         if self.is_new:
             return list(levels)
-        new = self.new > 0
-        if self.alpha is not None and model.channels == len(self.pixels):
-            new = new | (self.alpha == 0)  # the colour of what cannot be seen tells nothing
-        picture, share = self.tensor(model.channels).to(model.device), new[None].float().to(model.device)
+        picture = self.tensor(model.channels).to(model.device)
+        share = self.is_new_to(model)[None].float().to(model.device)
         return [replace(level, kept=kept_at(picture, share, level.size), heights=self.heights) for level in levels]
+
+    def is_new_to(self, model: Model) -> Mask:
+        """Where a model draws. The colour of what cannot be seen tells it nothing."""
+        new = self.new > 0
+        return new if self.alpha is None or model.channels != len(self.pixels) else new | (self.alpha == 0)
 
     def with_drawn(self, drawn: Float[Tensor, "c h w"]) -> Float[Tensor, "c h w"]:
         """The pixels, with what was drawn where they are new."""
-        return _blended(drawn, self.pixels, self.new)
+        return blended(drawn, self.pixels, self.new)
 
     def with_drawn_alpha(self, drawn: Float[Tensor, "1 h w"] | None) -> Float[Tensor, "1 h w"] | None:
         if self.alpha is None:
             return drawn
-        return _blended(torch.ones_like(self.alpha) if drawn is None else drawn.cpu(), self.alpha, self.new)
+        return blended(torch.ones_like(self.alpha) if drawn is None else drawn.cpu(), self.alpha, self.new)
 
     def with_drawn_origins(self, drawn: Int[Tensor, "h w 2"]) -> Int[Tensor, "h w 2"]:
         unknown = (self.new.movedim(0, -1) >= 0.5) | (self.origins < 0)
@@ -117,16 +120,16 @@ class Canvas:
     def extended(self, left: int, right: int, up: int, down: int, feather: int = 0) -> Canvas:
         """A larger canvas: this many new pixels on each side."""
         margins = (left, right, up, down)
-        new = F.pad(torch.zeros_like(self.new), margins, value=1.0) > 0
+        new = feathered(F.pad(torch.zeros_like(self.new), margins, value=1.0) > 0, feather)
         return Canvas(
             F.pad(self.pixels, margins),
             None if self.alpha is None else F.pad(self.alpha, margins),
-            feathered(new, feather),
+            new.maximum(F.pad(self.new, margins, value=1.0)),
             F.pad(self.origins, (0, 0, *margins), value=-1),
-            self._heights_beyond(up, down) if up or down else self.heights,
+            self.heights_beyond(up, down) if up or down else self.heights,
         )
 
-    def _heights_beyond(self, up: int, down: int) -> Float[Tensor, " h"]:
+    def heights_beyond(self, up: int, down: int) -> Float[Tensor, " h"]:
         """`heights` with so many rows more."""
         heights = even_heights(self.size[0]) if self.heights is None else self.heights
         step = heights[1] - heights[0]
@@ -155,5 +158,5 @@ class Canvas:
         return replace(self, pixels=pasted(self.pixels, part.pixels), alpha=alpha, new=new, origins=origins)
 
 
-def _blended(drawn: Float[Tensor, "n h w"], kept: Float[Tensor, "n h w"], new: Tensor) -> Float[Tensor, "n h w"]:
+def blended(drawn: Float[Tensor, "n h w"], kept: Float[Tensor, "n h w"], new: Tensor) -> Float[Tensor, "n h w"]:
     return kept.lerp(drawn, new).where(new > 0, kept)

@@ -29,7 +29,7 @@ from typing import (
 
 from unica.declare import UNSET, Choice, Group, Number, Param, Parameter, Size, Whole, object_schema, parameters
 from unica.engines.base import Model, find
-from unica.errors import UnicaError
+from unica.errors import UnicaError, listed
 from unica.regions import Region
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from unica.tasks.canvas import Canvas
     from unica.tasks.run import Frame
+    from unica.tasks.sketch import Sketch
 
 GROUPS = NEW, CHANGING, OTHERS = "New pictures", "Changing this picture", "Other pictures' content"
 LARGEST_COUNT = 10**6
@@ -46,6 +47,7 @@ Form = Literal["pil", "pt", "np"]
 Notes = Callable[..., Mapping[str, Any]]  # of a finished frame and the task's arguments by name
 Preview = Callable[..., "Canvas"]  # of the model and the task's arguments by name
 Local = Callable[[Mapping[str, Any]], str | None]  # of the values of a command, by the names of their options
+Sketched = Callable[..., "Sketch"]  # of the model and the task's arguments by name
 Prepare = Callable[[Model, dict[str, Any], Callable[[str], None]], dict[str, Any]]
 
 
@@ -70,6 +72,7 @@ class Task:
     notes: Notes | None
     figures: Figures | None
     local: Local | None
+    sketch: Sketched | None
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -103,13 +106,24 @@ class Task:
 
     def frames(self, model: Any, *args: Any, **kwargs: Any) -> Iterator[Frame]:
         """Every step of the run. The arguments are checked before anything is drawn."""
+        return self.function(model, **self._checked(model, *args, **kwargs))
+
+    def sketched(self, model: Any, *args: Any, **kwargs: Any) -> Sketch:
+        """What the task draws, of which any part can be drawn by itself."""
+        if self.sketch is None:
+            able = listed([name for name, made in FUNCTIONS.items() if made.task.sketch is not None])
+            raise UnicaError(f"{self.name} draws whole pictures only; in parts: {able}")
+        return self.sketch(model, **self._checked(model, *args, **kwargs))
+
+    def _checked(self, model: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The values of all parameters, where the model can do the task."""
         if not isinstance(model, Model):
             raise UnicaError(f"{self.name} needs a model first: unica.open(picture) or unica.load(file) makes one")
         bound = inspect.signature(self.function).bind(model, *args, **kwargs)
         values = self.values(model, bound.arguments)
         if self.needs_source and not model.has_source:
             raise UnicaError("this model was saved without its source: there is no picture to work on")
-        return self.function(model, **values)
+        return values
 
     def values(self, model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
         """The checked value of each parameter: what is given, or the engine's default, or the task's."""
@@ -161,6 +175,7 @@ def task(
     notes: Notes | None = None,
     figures: Figures | None = None,
     local: Local | None = None,
+    sketch: Sketched | None = None,
 ) -> Callable[[Callable[..., Iterator[Frame]]], TaskFunction]:
     """Make a task of a function that yields frames, and register it.
 
@@ -168,12 +183,13 @@ def task(
     of one index, which belong into one file. For the command line: `preview` is the canvas, which tells before the run
     what will be new; `prepare` may load what is slow and say what a run will cost, `notes` are numbers reported with a
     finished picture, and `figures` are pictures that explain it. `local` tells by the values which of the files is
-    changed only where a `Region` marks it, by the name of its option: of a large one, only a part need be worked on.
+    changed only where a `Region` marks it, by the name of its option: of a large one, only a part need be worked on. `sketch` is what the task draws, for
+    canvases that are drawn in parts.
     """
 
     def register(function: Callable[..., Iterator[Frame]]) -> TaskFunction:
         name = function.__name__
-        declared = Task(name, group, function, needs_source, animation, preview, prepare, notes, figures, local)
+        declared = Task(name, group, function, needs_source, animation, preview, prepare, notes, figures, local, sketch)
 
         def call(model: Any, *args: Any, output: Any = "pil", **kwargs: Any) -> Any:
             from unica.tasks.run import collected

@@ -2,18 +2,40 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from unica.declare import Number, Param
 from unica.engines.base import Model, Run
+from unica.errors import UnicaError
 from unica.tasks.declare import NEW, CanvasSize, Count, Seed, task
 
 if TYPE_CHECKING:
     from unica.pyramid import Size
     from unica.tasks.run import Frame
+    from unica.tasks.sketch import Sketch
 
 
-@task(NEW)
+def _sketch(model: Model, size_factor: float, size: tuple[int, int] | None, **_: Any) -> "Sketch":
+    from unica.tasks.run import canvas_size
+    from unica.tasks.sketch import Sketch
+
+    run = _smaller(model, size_factor, canvas_size(model, size, whole=False))
+    if run is None:
+        raise UnicaError("things that are larger, or those of a model of one level, are drawn whole only")
+    return Sketch(run)
+
+
+def _smaller(model: Model, size_factor: float, wanted: "Size") -> Run | None:
+    """A run in which things are smaller: each level on the canvas of a coarser one. None where that is not possible."""
+    if size_factor > 1:
+        return None
+    height, width = (max(round(side / size_factor), 16) for side in wanted)
+    run = model.run((height, width))
+    fitting = [level for level in run.levels if level.size[0] <= wanted[0] * 1.1]
+    return run._replace(levels=[*fitting[:-1], replace(fitting[-1], size=wanted)]) if fitting else None
+
+
+@task(NEW, sketch=_sketch)
 def objects(
     model: Model,
     size_factor: Annotated[float, Param("How large things are: 0.5 is half as large.", Number(0.2, 5))],
@@ -29,14 +51,13 @@ def objects(
     from unica.tasks.run import canvas_size, draw
 
     wanted = canvas_size(model, size)
+    run = _smaller(model, size_factor, wanted)
+    if run is not None:
+        return draw(model, run, count, seed)
     height, width = (max(round(side / size_factor), 16) for side in wanted)
     run = model.run(canvas_size(model, (width, height)))
     if size_factor > 1:
         return _larger(model, run, wanted, count, seed)
-    fitting = [level for level in run.levels if level.size[0] <= wanted[0] * 1.1]
-    if fitting:
-        smaller = [*fitting[:-1], replace(fitting[-1], size=wanted)]
-        return draw(model, run._replace(levels=smaller), count, seed)
     return (_resized(frame, wanted) if frame.last else frame for frame in draw(model, run, count, seed))
 
 

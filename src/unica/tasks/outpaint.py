@@ -10,8 +10,10 @@ from unica.errors import UnicaError, short
 from unica.tasks.declare import CHANGING, LARGEST_COUNT, Count, Feather, Seed, task
 
 if TYPE_CHECKING:
+    from unica.pyramid import Size as HeightWidth
     from unica.tasks.canvas import Canvas
     from unica.tasks.run import Frame
+    from unica.tasks.sketch import Sketch
 
 ANCHORS = {"left": 0.0, "up": 0.0, "center": 0.5, "right": 1.0, "down": 1.0}
 _Pixels = Whole(0, 10**6)
@@ -36,7 +38,28 @@ def _canvas(
     return Canvas.of_source(model.picture).extended(left, right, up, down, feather)
 
 
-@task(CHANGING, needs_source=True, preview=_canvas)
+def _sketch(
+    model: Model,
+    left: int,
+    right: int,
+    up: int,
+    down: int,
+    size: tuple[int, int] | None,
+    anchor: str,
+    repeat: int,
+    feather: int,
+    **_: Any,
+) -> "Sketch":
+    from unica.tasks.canvas import Canvas
+    from unica.tasks.sketch import Inset, Sketch
+
+    margins, full = _wanted(model, left, right, up, down, size, anchor, repeat, whole=False)
+    if repeat > 1:
+        raise UnicaError("in parts, a picture is extended once: give all the pixels to add, and no repeat")
+    return Sketch(model.run(full), Inset.of(Canvas.of_source(model.picture), *margins, feather))
+
+
+@task(CHANGING, needs_source=True, preview=_canvas, sketch=_sketch)
 def outpaint(
     model: Model,
     left: Annotated[int, Param("Pixels to add on the left.", _Pixels)] = 0,
@@ -64,6 +87,22 @@ def outpaint(
     Where one side alone grows, a round looks at no more of the picture than the source's length, so each round takes as
     long as the one before.
     """
+    margins, _ = _wanted(model, left, right, up, down, size, anchor, repeat)
+    return _frames(model, margins, repeat, feather, count, seed)
+
+
+def _wanted(
+    model: Model,
+    left: int,
+    right: int,
+    up: int,
+    down: int,
+    size: tuple[int, int] | None,
+    anchor: str,
+    repeat: int,
+    whole: bool = True,
+) -> "tuple[tuple[int, int, int, int], HeightWidth]":
+    """The margins of a round, and the height and width of the result."""
     from unica.tasks.run import canvas_size
 
     margins = (left, right, up, down) if size is None else _margins(model, size, anchor)
@@ -73,8 +112,8 @@ def outpaint(
         raise UnicaError("nothing would be added: say with left, right, up, down or size where the picture grows")
     left, right, up, down = margins
     width, height = model.picture.size
-    canvas_size(model, (width + repeat * (left + right), height + repeat * (up + down)))
-    return _frames(model, margins, repeat, feather, count, seed)
+    full = (width + repeat * (left + right), height + repeat * (up + down))
+    return margins, canvas_size(model, full, whole=whole)
 
 
 def _margins(model: Model, size: tuple[int, int], anchor: str) -> tuple[int, int, int, int]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from unica.masks import Mask
     from unica.tasks.canvas import Canvas
     from unica.tasks.run import Frame
+    from unica.tasks.sketch import Sketch
 
 
 class _Sides(Size):
@@ -62,19 +63,49 @@ def _canvas(
     **_: Any,
 ) -> "Canvas":
     from unica.tasks.canvas import Canvas
+
+    canvas = Canvas.of_source(model.picture).resized(_wanted(model, size, stretch))
+    for thing in [] if keep is None else keep.parts():
+        canvas = _with_thing(canvas, Canvas.of_source(model.picture), thing.on(model.picture))
+    return canvas
+
+
+def _sketch(
+    model: Model,
+    size: tuple[int | None, int | None] | None,
+    stretch: tuple[float, float] | None,
+    keep: Region | None,
+    strength: float,
+    **_: Any,
+) -> "Sketch":
+    """The source enters the run at the size of its first level."""
+    from unica.tasks.canvas import Canvas
+    from unica.tasks.sketch import Sketch
+    from unica.tasks.strength import entering
+
+    if keep is not None:
+        raise UnicaError("in parts, a picture is retargeted as a whole: without anything that must stay whole")
+    levels = model.run(_wanted(model, size, stretch, whole=False)).levels
+    return Sketch(entering(model, Canvas.of_source(model.picture), levels, strength))
+
+
+def _wanted(
+    model: Model,
+    size: tuple[int | None, int | None] | None,
+    stretch: tuple[float, float] | None,
+    whole: bool = True,
+) -> "tuple[int, int]":
+    """Height and width of the result."""
     from unica.tasks.run import canvas_size
 
     if size is None and stretch is None:
         raise UnicaError("say with size or stretch how large the result is to be")
     width, height = model.picture.size
     full = None if size is None else (size[0] or width, size[1] or height)
-    canvas = Canvas.of_source(model.picture).resized(canvas_size(model, full, stretch))
-    for thing in [] if keep is None else keep.parts():
-        canvas = _with_thing(canvas, Canvas.of_source(model.picture), thing.on(model.picture))
-    return canvas
+    return canvas_size(model, full, stretch, whole)
 
 
-@task(CHANGING, needs_source=True, preview=_canvas)
+@task(CHANGING, needs_source=True, preview=_canvas, sketch=_sketch)
 def retarget(
     model: Model,
     size: Annotated[
@@ -95,8 +126,12 @@ def retarget(
     it is, pixel for pixel, and is drawn nowhere else; each box, each polygon and the mask is a thing of its own, which
     keeps its place in proportion.
     """
-    from unica.tasks.strength import draw_from
+    from unica.tasks.run import draw
+    from unica.tasks.strength import MIXED, draw_from
 
+    if keep is None and strength >= MIXED:
+        _wanted(model, size, stretch)
+        return draw(model, _sketch(model, size, stretch, keep, strength).run, count, seed)
     if keep is not None:
         model = model.hiding(keep.on(model.picture))
     canvas = _canvas(model, size, stretch, keep)

@@ -23,8 +23,8 @@ from unica.threads import compute
 if TYPE_CHECKING:
     from PIL import Image as Pillow
 
-LARGEST_SIDE = 16384
-LARGEST_AREA = 64 * 10**6
+LARGEST_AREA = 64 * 10**6  # pixels of a picture that is drawn whole
+LARGEST_SIDE = 10**6
 
 
 @dataclass(frozen=True)
@@ -115,10 +115,9 @@ def draw(
     canvas keeps stays as it is.
     """
     compute()
-    levels = list(run.levels)
-    if canvas is not None or guides is not None:  # the network's own eps would add up what guides changed
-        levels = [replace(level, update=replace(level.update, rederive=True)) for level in levels]
-    keeps = () if canvas is None or canvas.is_new else (_keeping(levels[-1]),)
+    check_area(run.levels[-1].size)
+    levels = prepared(run.levels, canvas is not None or guides is not None)
+    keeps = () if canvas is None or canvas.is_new else (keeping(levels[-1]),)
     levels = levels if canvas is None else canvas.on(levels, model)
     efforts = [[model.work(level, t) for t in level.times[:-1]] for level in levels]
     total = sum(map(sum, efforts))
@@ -129,9 +128,9 @@ def draw(
         own = () if guides is None else tuple(guides(seeds))
         whole = denoiser if around is None else around(denoiser, seeds)
         start = None if run.start is None else run.start.expand(len(seeds), -1, -1, -1)
-        shape = (len(seeds), model.channels)
+        noise = seeded(seeds, model.channels, model.device)
         work = 0.0
-        for state in cascade(guided(whole, *own, *keeps), levels, seeded(seeds, model.device), shape, start):
+        for state in cascade(guided(whole, *own, *keeps), levels, noise, start):
             work += efforts[state.level][state.step - 1]
             fraction = work / total
             done = (first + fraction * len(seeds)) / count
@@ -140,7 +139,14 @@ def draw(
                 yield Frame(index, seed + index, fraction, done, mine, model, denoiser, row, canvas, (*own, whole))
 
 
-def _keeping(finest: Level) -> Guide:
+def prepared(levels: Sequence[Level], guided: bool) -> list[Level]:
+    """The levels of a run. Where it is guided, the network's own eps would add up what guides changed."""
+    if not guided:
+        return list(levels)
+    return [replace(level, update=replace(level.update, rederive=True)) for level in levels]
+
+
+def keeping(finest: Level) -> Guide:
     """The guide of Eq. 6; after the last step of all, what is drawn continues what is kept."""
 
     def guide(x0: Image, t: float, level: Level) -> Image:
@@ -151,8 +157,16 @@ def _keeping(finest: Level) -> Guide:
     return guide
 
 
-def canvas_size(model: Model, size: tuple[int, int] | None = None, stretch: tuple[float, float] | None = None) -> Size:
-    """Height and width of the result, from a (width, height) or from multiples of the source's."""
+def canvas_size(
+    model: Model,
+    size: tuple[int, int] | None = None,
+    stretch: tuple[float, float] | None = None,
+    whole: bool = True,
+) -> Size:
+    """Height and width of the result, from a (width, height) or from multiples of the source's.
+
+    What is drawn whole must not be too large for that.
+    """
     if size is not None and stretch is not None:
         raise UnicaError("give a size or a stretch, not both")
     width, height = size or model.picture.size
@@ -160,9 +174,18 @@ def canvas_size(model: Model, size: tuple[int, int] | None = None, stretch: tupl
         width, height = round(width * stretch[0]), round(height * stretch[1])
     if min(width, height) < 16:
         raise UnicaError(f"a picture of {width}x{height} is too small; both sides must be at least 16 pixels")
-    if max(width, height) > LARGEST_SIDE or width * height > LARGEST_AREA:
-        raise UnicaError(
-            f"a picture of {width}x{height} is too large; at most {LARGEST_SIDE} pixels a side"
-            f" and {LARGEST_AREA // 10**6} million in all"
-        )
+    if max(width, height) > LARGEST_SIDE:
+        raise UnicaError(f"a picture of {width}x{height} is too large; at most {LARGEST_SIDE:,} pixels a side")
+    if whole:
+        check_area((height, width))
     return height, width
+
+
+def check_area(size: Size) -> None:
+    """Refuse a picture that is too large to be drawn whole."""
+    height, width = size
+    if height * width > LARGEST_AREA:
+        raise UnicaError(
+            f"a picture of {width}x{height} is too large to be drawn whole: unica.canvas draws parts of it, and commands"
+            " write it in parts if the name ends in .tif, .zarr or .dzi"
+        )

@@ -1,7 +1,7 @@
 """New pictures of any size, with nothing else asked of them."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from unica.declare import Choice, Param, Stretch, Whole
 from unica.engines.base import Model
@@ -10,9 +10,19 @@ from unica.torus import Axes
 
 if TYPE_CHECKING:
     from unica.tasks.run import Frame
+    from unica.tasks.sketch import Sketch
 
 
-@task(NEW)
+def _sketch(
+    model: Model, size: tuple[int, int] | None, stretch: tuple[float, float] | None, tile: Axes, **_: Any
+) -> "Sketch":
+    from unica.tasks.run import canvas_size
+    from unica.tasks.sketch import Sketch
+
+    return Sketch(model.run(canvas_size(model, size, stretch, whole=False), tile))
+
+
+@task(NEW, sketch=_sketch)
 def sample(
     model: Model,
     count: Annotated[
@@ -37,7 +47,7 @@ def sample(
     ] = None,
 ) -> "Iterator[Frame]":
     """Draw new pictures from one picture. The same seed gives the same picture."""
-    from unica.tasks.run import canvas_size, draw
+    from unica.tasks.run import draw
 
-    run = model.run(canvas_size(model, size, stretch), tile)
+    run = _sketch(model, size, stretch, tile).run
     return draw(model, run, count, seed, min(batch or model.batch, count))

@@ -14,10 +14,10 @@ from unica.errors import UnicaError
 from unica.image import Picture, load, resize
 from unica.schedule import no_blur
 from unica.tasks.canvas import Canvas
-from unica.tasks.run import Frame, draw
+from unica.tasks.run import Frame, draw, prepared
 
-_FAINT, _LOUD = 0.03, 30.0  # noise at the strengths _MIXED and 1; in between, its logarithm is linear
-_MIXED = 0.1  # less strength mixes the result with the picture that enters
+_FAINT, _LOUD = 0.03, 30.0  # noise at the strengths MIXED and 1; in between, its logarithm is linear
+MIXED = 0.1  # less strength mixes the result with the picture that enters
 _SMALLEST = 8  # pixels of the coarsest level's short side
 
 
@@ -37,7 +37,7 @@ def large_enough(model: Model, picture: Picture) -> Picture:
 
 def noise_of(strength: float) -> float:
     """How much noise the picture gets that enters, as a std in [-1, 1] on each pixel of the finest level."""
-    return _FAINT * (_LOUD / _FAINT) ** (max(strength - _MIXED, 0) / (1 - _MIXED))
+    return _FAINT * (_LOUD / _FAINT) ** (max(strength - MIXED, 0) / (1 - MIXED))
 
 
 def entered(levels: Sequence[Level], strength: float) -> list[Level]:
@@ -87,8 +87,19 @@ def draw_from(
     some = entered(levels, strength)
     start = resize(canvas.tensor(model.channels), some[0].size).to(model.device)
     fresh = None if guides is None else partial(guides, some)
-    mixed = replace(canvas, new=canvas.new * min(strength / _MIXED, 1.0))
+    mixed = replace(canvas, new=canvas.new * min(strength / MIXED, 1.0))
     return draw(model, Run(some, start), count, seed, guides=fresh, canvas=mixed)
+
+
+def entering(model: Model, picture: Canvas, levels: Sequence[Level], strength: float) -> Run:
+    """A run that begins as a picture, which is stretched to its first level, with the noise that belongs to `strength`.
+
+    Little strength would mix the result with the stretched picture at full size, which `draw_from` does.
+    """
+    if strength < MIXED:
+        raise UnicaError(f"in parts, strength must be at least {MIXED}, not {strength:g}")
+    some = prepared(entered(levels, strength), guided=True)
+    return Run(some, resize(picture.tensor(model.channels), some[0].size).to(model.device))
 
 
 def _unchanged(model: Model, canvas: Canvas, level: Level, count: int, seed: int) -> Iterator[Frame]:

@@ -40,6 +40,10 @@ class Instant(Model):
         return self.patchwork.picture
 
     @property
+    def detail_patches(self) -> Patchwork:
+        return self.patchwork
+
+    @property
     def settings(self) -> dict[str, Any]:
         return asdict(self.knobs)
 

@@ -3,7 +3,8 @@ BIN := .venv/bin
 JOBS ?= 2
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export OMP_WAIT_POLICY ?= passive
-.PHONY: demo studio browser test test-slow fuzz lint
+OPENSEADRAGON := 6.1.1
+.PHONY: demo studio browser viewer test test-slow fuzz lint
 
 demo: .venv/core
 	@for image in examples/images/*.png examples/images/*.jpg; do \
@@ -17,6 +18,14 @@ studio: .venv/studio
 browser:
 	@command -v chromium >/dev/null || command -v apt-get >/dev/null || { echo "Install Chromium, which the studio's tests need."; exit 1; }
 	@command -v chromium >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q chromium; }
+
+# The program of the viewer's page, which `unica view` downloads at first use; here it comes by npm.
+viewer: file = $${UNICA_WEIGHTS:-$${XDG_CACHE_HOME:-$$HOME/.cache}/unica}/openseadragon-$(OPENSEADRAGON).min.js
+viewer:
+	@test -f "$(file)" || command -v npm >/dev/null || { echo "Install npm, or run \`unica view\` once with a network."; exit 1; }
+	@test -f "$(file)" || { folder=$$(mktemp -d) && mkdir -p "$$(dirname "$(file)")" \
+		&& (cd "$$folder" && npm pack --silent openseadragon@$(OPENSEADRAGON) >/dev/null && tar -xzf openseadragon-*.tgz) \
+		&& mv "$$folder/package/build/openseadragon/openseadragon.min.js" "$(file)" && rm -r "$$folder"; }
 
 # Two processes with a thread each take half the time of one with two.
 test: .venv/dev lint

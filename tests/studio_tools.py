@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from unica.errors import UnicaError
 from unica.studio.launch import Running, start
+from unica.viewer.library import openseadragon
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [
@@ -50,6 +52,14 @@ def browser() -> Iterator[Any]:
             yield opened
         finally:
             opened.close()
+
+
+def needs_openseadragon() -> None:
+    """Skip where the program of the viewer's page is not here."""
+    try:
+        openseadragon(fetch=False)
+    except UnicaError as error:
+        pytest.skip(f"make viewer gets OpenSeadragon: {error}")
 
 
 def shoot(page: Any, name: str) -> None:

@@ -42,6 +42,9 @@ class Oracle:
         return Prediction(x0_of(x_t, eps, t, level.schedule, blend), eps)
 
 
+LEVEL = Level(0, SHAPE[-2:], (1.0, 0.0), Exploding())
+
+
 class Copier:
     """A denoiser whose x0 is the coarser result."""
 
@@ -54,8 +57,8 @@ def pair(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(SHAPE, generator=random), torch.randn(SHAPE, generator=random)
 
 
-def silence(shape) -> torch.Tensor:
-    return torch.zeros(tuple(shape))
+def silence(*_) -> torch.Tensor:
+    return torch.zeros(SHAPE)
 
 
 @given(st.integers(1, 100), st.integers(0, 2**31))
@@ -81,8 +84,8 @@ def test_ddim_with_eta_one_equals_ddpm(t: int) -> None:
     schedule = linear(100)
     x_t, eps = pair(t)
     seen = Prediction(x0_of(x_t, eps, t, schedule, Blend()), eps)
-    one = ddim(1.0)(x_t, seen, t, t - 1, schedule, Blend(), seeded([1]))
-    other = ddpm()(x_t, seen, t, t - 1, schedule, Blend(), seeded([1]))
+    one = ddim(1.0)(x_t, seen, t, t - 1, schedule, Blend(), lambda: seeded([1], 3)(0, 1, LEVEL))
+    other = ddpm()(x_t, seen, t, t - 1, schedule, Blend(), lambda: seeded([1], 3)(0, 1, LEVEL))
     assert torch.allclose(one, other, atol=1e-4)
 
 
@@ -99,7 +102,7 @@ def test_ddim_with_the_true_noise_lands_on_the_true_picture(t: int, s: int) -> N
 def test_the_last_step_is_clean_for_every_update() -> None:
     x0, eps = pair()
     for update in (ddim(), ddim(0.5), ddpm(), ddpm("large")):
-        assert torch.equal(update(x0, Prediction(x0, eps), 1, 0, cosine(), Blend(), seeded([0])), x0)
+        assert torch.equal(update(x0, Prediction(x0, eps), 1, 0, cosine(), Blend(), silence), x0)
 
 
 @pytest.mark.parametrize("variance", ["small", "large"])
@@ -111,11 +114,11 @@ def test_ddpm_equals_that_of_diffusers(variance) -> None:
     )
     denoise, level = Oracle(), Level(0, SHAPE[-2:], tuple(range(steps, -1, -1)), schedule, ddpm(variance))
     x = torch.randn(SHAPE, generator=torch.Generator().manual_seed(3))
-    states = diffuse(denoise, level, x, Blend(), seeded([7]))
-    draws = seeded([7])
-    for t, state in zip(range(steps, 0, -1), states):
+    states = diffuse(denoise, level, x, Blend(), seeded([7], 3))
+    draws = seeded([7], 3)
+    for step, (t, state) in enumerate(zip(range(steps, 0, -1), states), 1):
         eps = denoise(x, t, level, Blend()).eps
-        z = draws(SHAPE) if t > 1 else torch.zeros(SHAPE)
+        z = draws(0, step, level) if t > 1 else torch.zeros(SHAPE)
         mean_only = _their_step(theirs, eps, t, x)
         x = mean_only + theirs._get_variance(t - 1).clamp_min(0).sqrt() * z
         assert torch.allclose(state.x, x, atol=1e-4, rtol=1e-4)
@@ -151,8 +154,8 @@ def _betas(schedule: Discrete) -> list[float]:
 def test_a_guide_that_does_nothing_changes_nothing() -> None:
     denoise = Oracle()
     level = Level(0, SHAPE[-2:], (100, 60, 20, 0), cosine(), ddpm())
-    plain = [s.x for s in cascade(denoise, [level], seeded([5]), SHAPE[:2])]
-    same = [s.x for s in cascade(guided(denoise, lambda x0, t, level: x0), [level], seeded([5]), SHAPE[:2])]
+    plain = [s.x for s in cascade(denoise, [level], seeded([5], 3))]
+    same = [s.x for s in cascade(guided(denoise, lambda x0, t, level: x0), [level], seeded([5], 3))]
     assert all(torch.equal(a, b) for a, b in zip(plain, same, strict=True))
 
 
@@ -174,15 +177,15 @@ def test_a_picture_does_not_depend_on_its_batch(seeds: list[int]) -> None:
         Level(0, (4, 5), (100, 50, 0), linear(100), ddpm()),
         Level(1, (8, 10), (40, 20, 0), linear(100), ddpm("large"), gamma=lambda t: 0.004 * t),
     ]
-    *_, together = cascade(Oracle(), levels, seeded(seeds), (len(seeds), 3))
+    *_, together = cascade(Oracle(), levels, seeded(seeds, 3))
     for i, seed in enumerate(seeds):
-        *_, alone = cascade(Oracle(), levels, seeded([seed]), (1, 3))
+        *_, alone = cascade(Oracle(), levels, seeded([seed], 3))
         assert torch.allclose(together.x[i], alone.x[0], atol=1e-6)
 
 
 def test_states_tell_level_step_and_size() -> None:
     levels = [Level(0, (4, 5), (3.0, 1.0, 0.0), Exploding()), Level(1, (8, 10), (0.5, 0.0), Exploding())]
-    states = list(cascade(Oracle(), levels, seeded([0]), (1, 3)))
+    states = list(cascade(Oracle(), levels, seeded([0], 3)))
     assert [(s.level, s.step, s.steps) for s in states] == [(0, 1, 2), (0, 2, 2), (1, 1, 1)]
     assert [s.last for s in states] == [False, False, True]
     assert [s.x0.shape[-2:] for s in states] == [(4, 5), (4, 5), (8, 10)]
@@ -190,7 +193,7 @@ def test_states_tell_level_step_and_size() -> None:
 
 def test_a_start_enters_the_first_level() -> None:
     start, level = torch.full((1, 3, 3, 3), 0.5), Level(0, (6, 6), (0.1, 0.0), Exploding())
-    (state,) = cascade(Copier(), [level], silence, (1, 3), start)
+    (state,) = cascade(Copier(), [level], lambda position, step, level: torch.zeros(1, 3, *level.size), start)
     assert torch.allclose(state.x, torch.full((1, 3, 6, 6), 0.5))
 
 
@@ -232,8 +235,8 @@ def test_each_level_has_its_own_denoiser_and_schedule() -> None:
         Level(0, (4, 5), (100, 40, 0), cosine(), part="below"),
         Level(0, (8, 10), (0.5, 0.2), Exploding(), part="above"),
     ]
-    ones = lambda shape: torch.ones(tuple(shape))  # noqa: E731
-    _, last, entered = list(cascade(parts, levels, ones, (1, 3)))
+    ones = lambda position, step, level: torch.ones(1, 3, *level.size)  # noqa: E731
+    _, last, entered = list(cascade(parts, levels, ones))
     assert torch.allclose(last.x, torch.full((1, 3, 4, 5), 0.25), atol=1e-6)
     assert torch.allclose(entered.x0, torch.full((1, 3, 8, 10), 0.25))
     # The noise was all ones, and DDIM keeps it: 0.25 + 0.5 on entry, and its eps for time 0.2 afterwards.

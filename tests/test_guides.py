@@ -36,7 +36,7 @@ def run(
         levels = [replace(level, kept=kept_at(*keep, level.size)) for level in levels]
     denoiser = guided(model.denoiser([seed]), *(guide(levels) for guide in guides), keep_known)
     with torch.no_grad():
-        *_, state = cascade(denoiser, levels, seeded([seed]), (1, model.channels), start)
+        *_, state = cascade(denoiser, levels, seeded([seed], model.channels), start)
     return state.x0
 
 

@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "unica"
 LAYERS = (
     {"errors", "machine", "masks", "names", "plot", "schedule", "seeds", "torus"},
     {"cache", "declare", "devices", "diffusion", "files", "threads", "tone"},
-    {"image", "prompts", "records", "tensor_files", "weights"},
+    {"fleet", "image", "prompts", "records", "tensor_files", "weights"},
     {"provenance", "pyramid", "regions"},
     {"guides", "motion", "networks", "patches"},
     {"metrics", "process"},
@@ -26,7 +26,7 @@ LAYERS = (
     {"engines"},
     {"tasks"},
     {"__init__"},  # `import unica` gives engines and tasks
-    {"evaluation", "schema"},
+    {"evaluation", "schema", "viewer"},
     {"jobs"},
     {"studio"},
     {"cli"},
@@ -126,6 +126,7 @@ def test_one_place_touches_each_heavy_library() -> None:
             "transformers",
             "gradio",
             "fastapi",
+            "ray",
         )
     }
     assert {Path(user).parent.name for user in users["PIL"]} == {"image"}
@@ -135,6 +136,7 @@ def test_one_place_touches_each_heavy_library() -> None:
     assert users["huggingface_hub"] == {"engines/trained.py"}
     assert users["transformers"] == {"guides/clip.py"}
     assert {Path(user).parent.name for user in users["gradio"] | users["fastapi"]} == {"studio"}
+    assert users["ray"] == {"fleet/cluster.py"}
     assert users["typer"] == {f"cli/{name}.py" for name in ("app", "commands", "drawing", "options")}
 
 

@@ -79,7 +79,7 @@ def test_whole_runs_of_a_batch_are_the_authors(model, name: str, blend: bool) ->
 
 def check_run(model: TrainedModel, levels: list[Level], data: dict[str, np.ndarray], batch: int) -> None:
     noises = authors_noise(data, levels)
-    for state in cascade(model.denoiser([0]), levels, lambda shape: next(noises), (batch, 3)):
+    for state in cascade(model.denoiser([0]), levels, lambda *_: next(noises)):
         if state.step == state.steps:
             assert torch.allclose(state.x, torch.tensor(data[f"out_scale{state.level}"]), atol=1e-4)
     assert next(noises, None) is None  # all noise that has an effect there was used here
@@ -91,7 +91,7 @@ def test_an_image_that_enters_at_the_finest_level_becomes_the_authors(model) -> 
     noises = iter([torch.tensor(data["noise/s2/renoise"])])
     free = unblended(level, 15, entry=16)
     image = torch.tensor(data["image"])
-    *_, state = cascade(model.denoiser([0]), [free], lambda shape: next(noises), (2, 3), image)
+    *_, state = cascade(model.denoiser([0]), [free], lambda *_: next(noises), image)
     assert torch.allclose(state.x, torch.tensor(data["out_scale2"]), atol=1e-4)
 
 
@@ -109,7 +109,7 @@ def test_runs_with_chosen_regions_are_the_authors(model) -> None:
 
     guide = Places(at, float(data["eta"]))
     noises = authors_noise(data, levels)
-    for state in cascade(guided(model.denoiser([0]), guide), levels, lambda shape: next(noises), (2, 3)):
+    for state in cascade(guided(model.denoiser([0]), guide), levels, lambda *_: next(noises)):
         if state.step == state.steps:
             assert torch.allclose(state.x, torch.tensor(data[f"out_scale{state.level}"]), atol=1e-4)
 
@@ -125,7 +125,7 @@ def test_runs_that_climb_a_score_are_the_authors(model, name: str) -> None:
         1 - float(data["quantile"]), float(data["strength"]), float(data["momentum"]),
     )  # fmt: skip
     noises = authors_noise(data, levels)
-    for state in cascade(guided(model.denoiser([0]), ascent), levels, lambda shape: next(noises), (2, 3)):
+    for state in cascade(guided(model.denoiser([0]), ascent), levels, lambda *_: next(noises)):
         if state.step == state.steps:
             assert torch.allclose(state.x, torch.tensor(data[f"out_scale{state.level}"]), atol=1e-4)
 

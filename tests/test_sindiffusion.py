@@ -80,7 +80,7 @@ def test_a_whole_chain_is_the_authors(model) -> None:
     assert level.times == tuple(range(50, -1, -1))
     order = iter([f"noise/t{t}" for t in range(49, 0, -1)])
     x = torch.tensor(data["noise/init"])
-    *_, last = diffuse(short.denoiser([0]), level, x, Blend(), lambda shape: torch.tensor(data[next(order)]))
+    *_, last = diffuse(short.denoiser([0]), level, x, Blend(), lambda *_: torch.tensor(data[next(order)]))
     assert torch.allclose(last.x, torch.tensor(data["out"]), atol=1e-4)
     assert next(order, None) is None
 
@@ -207,7 +207,8 @@ def test_two_orders_are_better_than_one() -> None:
     for name, update in (("ddim", ddim()), ("dpm", dpm())):
         for steps in (25, 50, 100):
             times = replace(process(steps=steps)).times(1000)
-            *_, last = diffuse(denoiser, Level(0, (3, 3), times, Gaussian.schedule, update), x, Blend(), torch.randn)
+            level = Level(0, (3, 3), times, Gaussian.schedule, update)
+            *_, last = diffuse(denoiser, level, x, Blend(), lambda *_: torch.zeros_like(x))
             errors[name, steps] = (last.x - exact).abs().max().item()
     assert errors["dpm", 50] < errors["ddim", 100] / 2
     assert errors["dpm", 100] < errors["dpm", 25] / 6
@@ -219,9 +220,9 @@ def test_few_noisy_steps_draw_the_right_distribution() -> None:
     errors = {}
     for name, update in (("ddpm", ddpm()), ("sde", dpm(eta=1.0))):
         for steps in (25, 100):
-            noise, times = seeded([0]), process(steps=steps).times(1000)
-            x = noise((1, 1, 100, 400))
-            *_, last = diffuse(Gaussian(), Level(0, (100, 400), times, Gaussian.schedule, update), x, Blend(), noise)
+            noise = seeded([0], 1)
+            level = Level(0, (100, 400), process(steps=steps).times(1000), Gaussian.schedule, update)
+            *_, last = diffuse(Gaussian(), level, noise(0, 0, level), Blend(), noise)
             assert last.x.mean().item() == pytest.approx(Gaussian.mean, abs=0.01)
             errors[name, steps] = abs(last.x.std().item() / Gaussian.std - 1)
     assert errors["sde", 25] < min(0.04, errors["ddpm", 25] / 2)
@@ -269,7 +270,7 @@ def test_imported_models_are_kept_and_drawn_from(model, tmp_path: Path) -> None:
 
 def test_large_variance_is_the_chains_own() -> None:
     schedule, x = linear(1000), torch.zeros(1, 1, 1, 1)
-    moved = ddpm("large")(x, Prediction(x, x), 500, 499, schedule, Blend(), torch.ones)
+    moved = ddpm("large")(x, Prediction(x, x), 500, 499, schedule, Blend(), lambda: torch.ones_like(x))
     beta = 1 - schedule.alpha_bar[500] / schedule.alpha_bar[499]
     assert moved.item() == pytest.approx(math.sqrt(beta), rel=1e-5)
 

@@ -109,7 +109,7 @@ def test_forms_have_every_setting_of_every_task() -> None:
         if task.group is not None:
             names = {field["name"] for field in made[task.name]["fields"]}
             left_out = {option.name for option in options_of_task(task)} - names
-            of_output = {"output", "overwrite", "sheet", "provenance", "keep_paths", "json", "quiet"}
+            of_output = {"output", "overwrite", "sheet", "provenance", "keep_paths", "json", "quiet", "workers", "ray"}
             assert left_out <= {"path", "show", "show_mask", *of_output}
     json.dumps(forms())
 

@@ -19,9 +19,11 @@ from unica.image import read_text, to_pil
 pytest.importorskip("gradio")
 pytest.importorskip("playwright")
 
-from studio_tools import browser, studio
+from studio_tools import browser, needs_openseadragon, studio
 
+from unica.studio.guard import COOKIE
 from unica.studio.launch import Running
+from unica.studio.seen import copies_of_result
 
 SOON, LATER = 15_000, 60_000  # milliseconds
 
@@ -197,6 +199,38 @@ def test_a_training_shows_its_losses_and_is_kept(page: Any, photo: Path) -> None
     page.wait_for_selector("#shelf .card[aria-pressed=true]:has-text('meadow.unica')", timeout=SOON)
     choose(page, "sample", count=1)
     draw(page)
+
+
+def test_a_large_result_is_looked_at_closely(page: Any, running: Running, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("unica.studio.seen.LARGE", 10**6)
+    needs_openseadragon()
+    secret = next(cookie["value"] for cookie in page.context.cookies() if cookie["name"] == COOKIE)
+    session = running.studio.store.session(secret)
+    job = session.new("job", {"job": "draw", "task": "sample", "state": "done", "source_name": "x", "seconds": 1})
+    large = np.random.default_rng(0).integers(0, 256, (1100, 1300, 3), np.uint8)
+    Image.fromarray(large).save(job.folder / "x-1.png")
+    facts = {"path": "x-1.png", "seed": 1, "size": [1300, 1100], "bytes": 1, "seconds": 1, "command": "", "python": ""}
+    job.about["pictures"] = [{**facts, **copies_of_result(job.folder / "x-1.png")}]
+    job.save()
+    page.reload()
+    page.click("#strip >> text=seed 1")
+    page.wait_for_selector("#stage img[src$='x-1.preview.webp']")
+    with page.expect_popup() as opening:
+        page.click("#details >> text=Look closely")
+    closer, wrong = opening.value, []
+    closer.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+    closer.wait_for_selector("body[data-loaded=true]")
+    assert closer.inner_text("#name") == "x-1.png" and wrong == []
+    closer.keyboard.press("1")
+    closer.wait_for_selector("#zoom:text-is('100 %')")
+    assert (pixels(result(page, tmp_path)) == large).all()
+    place, ask = f"{running.url}studio/look/{job.id}", page.context.request.get
+    assert ask(f"{place}/x-1.png/picture.json").json()["width"] == 1300
+    for path in ("record.json/", "x-2.png/", "%2e%2e/", "x-1.png/tiles/11/9_9.png", "x-1.png/%2e%2e/record.json"):
+        assert ask(f"{place}/{path}").status == 404
+    stranger = page.context.browser.new_context()
+    assert stranger.request.get(f"{place}/x-1.png/tiles/11/0_0.png").status == 404
+    stranger.close()
 
 
 def test_a_reload_keeps_the_session(page: Any, photo: Path) -> None:

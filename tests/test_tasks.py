@@ -92,9 +92,9 @@ def test_low_diversity_never_starts_from_nothing(
 
     starts: list[Tensor | None] = []
 
-    def watched(denoiser: Any, levels: Any, noise: Any, shape: Any, start: Tensor | None) -> Any:
+    def watched(denoiser: Any, levels: Any, noise: Any, start: Tensor | None) -> Any:
         starts.append(start)
-        return cascade(denoiser, levels, noise, shape, start)
+        return cascade(denoiser, levels, noise, start)
 
     cascade: Any = vars(run)["cascade"]
     monkeypatch.setattr(run, "cascade", watched)

@@ -297,7 +297,7 @@ def upsample(x: Image, size: tuple[int, int], wrap: Axes = "") -> Float[Tensor, 
     return combined(x, *linear(Window.whole(size), size, (x.shape[-2], x.shape[-1]), wrap))
 
 
-def _onto(level: Level, coarse: Image, coarser: Level | None) -> Image:
+def _onto(level: Level, coarse: Image, coarser: Level | None) -> Float[Tensor, "b c H W"]:
     """A coarser result on what is drawn of a level. It is all of a canvas, or what is drawn of the level `coarser`."""
     if level.window is None:
         return upsample(coarse, level.size, level.wrap)

@@ -6,6 +6,8 @@ many processes.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int64, UInt64
@@ -13,6 +15,7 @@ from torch import Tensor
 
 _ROW, _COLUMN, _PAIR, _STEP = (np.uint64(odd) for odd in (0x9E3779B97F4A7C15, 0xD1342543DE82EF95, 0xDA942042E4DD58B5,
                                                           0x2545F4914F6CDD1D))  # fmt: skip
+Bits = TypeVar("Bits", np.uint64, UInt64[np.ndarray, "*b"])
 _LOW = np.uint64(2**24 - 1)
 _UNIT = np.float32(2.0**-24)
 
@@ -37,9 +40,8 @@ def normal(
     return torch.from_numpy(out)
 
 
-def _mixed(x: UInt64[np.ndarray, "..."] | np.uint64) -> UInt64[np.ndarray, "..."]:
+def _mixed(x: Bits) -> Bits:
     """Bits of which each depends on all (D. Stafford's variant 13 of the mixer of MurmurHash3)."""
-    x = np.asarray(x, np.uint64)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))

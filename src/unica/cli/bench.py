@@ -41,6 +41,8 @@ def run_and_show(
     weights: Path | None,
     as_json: bool,
     quiet: bool,
+    workers: int | None = None,
+    ray: str | None = None,
 ) -> None:
     """Run a benchmark and print its tables (or JSON) on stdout. Pictures and results go to the output folder.
 
@@ -57,7 +59,7 @@ def run_and_show(
         spare(output / RESULTS, (path / RESULTS if path.is_dir() else path for path in compare))
         benchmark = Benchmark(find_images(folder), methods, count, output, budget)
         check_folder(output)
-        tables[_label(output, tables)] = _run(benchmark, weights, quiet)
+        tables[_label(output, tables)] = _run(benchmark, weights, quiet, workers, ray)
     for path, rows in beside:
         tables[_label(path, tables)] = rows
     if as_json:
@@ -69,9 +71,9 @@ def run_and_show(
     console.print(sindiffusion_table(columns))
 
 
-def _run(benchmark: Benchmark, weights: Path | None, quiet: bool) -> list[Row]:
+def _run(benchmark: Benchmark, weights: Path | None, quiet: bool, workers: int | None, ray: str | None) -> list[Row]:
     with reporter(quiet, "measuring") as progress:
-        rows = run(benchmark, load_networks(weights), progress.say, progress.update)
+        rows = run(benchmark, load_networks(weights), progress.say, progress.update, weights, workers, ray)
         path = benchmark.output / _PLOT
         if _plot(rows, path):
             progress.say(str(path))

@@ -11,11 +11,14 @@ import typer
 from unica.cli.options import command
 from unica.declare import File, Flag, Number, Param, Repeated, Size, Text, Whole, parameters
 from unica.engines.base import MAX_SIDE, picture_engine
-from unica.jobs.models import Device, Precision
+from unica.errors import as_path
+from unica.jobs.models import Device, Precision, model_options
 from unica.jobs.options import Option
 from unica.jobs.training import Budget, EngineName, MaxSide, Preset, Steps, TrainSeed, knob_options
+from unica.jobs.workers import Ray, Workers
 from unica.studio import DAYS, GIGABYTES, HOST, PORT
 
+VIEWED = "ZARR|DZI|TIF|PICTURE|MODEL"
 STUDIO, MODELS, MEASURING = "In the browser", "Models", "Measuring"
 
 
@@ -52,13 +55,25 @@ Weights = Annotated[Path | None, Param("Networks' weights are here; nothing is d
 
 
 def train(
-    image: Annotated[Path, Param("The one picture to learn from.", File("IMAGE"), argument=True)],
+    images: Annotated[
+        Sequence[str],
+        Param(
+            "The one picture to learn from; or several, or folders of them.",
+            Texts("IMAGE..."),
+            argument=True,
+        ),
+    ],
     engine: EngineName = None,
     preset: Preset = None,
     budget: Budget = None,
     steps: Steps = None,
     output: Annotated[
-        Path | None, Param("Where the model goes (default: IMAGE.unica).", File("MODEL", written=True), short="o")
+        Path | None,
+        Param(
+            "Where the model goes (default: IMAGE.unica); a folder, if there are several.",
+            File("MODEL", written=True),
+            short="o",
+        ),
     ] = None,
     resume: Annotated[bool, Param("Continue a training that was interrupted.", Flag())] = False,
     seed: TrainSeed = 0,
@@ -71,16 +86,27 @@ def train(
     ] = True,
     json: Json = False,
     quiet: Quiet = False,
+    workers: Workers = None,
+    ray: Ray = None,
     **knobs: Any,
 ) -> None:
-    """Train a model on one picture. It is saved on the way: whenever training ends, there is a usable model."""
-    from unica.cli.train import train_and_save
+    """Train a model on one picture. It is saved on the way: whenever training ends, there is a usable model.
 
+    Of several pictures, each has its own model. One that fails is named at the end, when the others are done.
+    """
+    from unica.cli.train import train_and_save, train_each
+    from unica.jobs.trainings import sources
+
+    settings: dict[str, Any] = {
+        "engine": engine, "preset": preset, "budget": budget, "steps": steps, "resume": resume, "seed": seed,
+        "max_side": max_side, "device": device, "precision": precision, "source": source, "preview": preview,
+    }  # fmt: skip
     given = {name: value for name, value in knobs.items() if value is not None}
-    train_and_save(
-        image, output, preview, json, quiet, given, engine=engine, preset=preset, budget=budget, steps=steps,
-        resume=resume, seed=seed, max_side=max_side, device=device, precision=precision, source=source,
-    )  # fmt: skip
+    paths = [as_path("IMAGE", image) for image in images]
+    if len(paths) == 1 and not paths[0].is_dir():
+        train_and_save(paths[0], output, json, quiet, given, **settings)
+    else:
+        train_each(sources(paths), output, json, quiet, given, workers, ray, **settings)
 
 
 def import_(
@@ -170,12 +196,17 @@ def bench(
     weights: Weights = None,
     json: Annotated[bool, Param("Write everything to stdout as JSON, instead of tables.", Flag())] = False,
     quiet: Quiet = False,
+    workers: Workers = None,
+    ray: Ray = None,
 ) -> None:
-    """Draw from and measure a whole folder of images. What is done is not done again."""
+    """Draw from and measure a whole folder of images. What is done is not done again.
+
+    With several workers, the times that are measured are those of a busy machine.
+    """
     from unica.cli.bench import run_and_show
 
     run_and_show(
-        folder, engine, external, list(map(Path, compare)), count, budget, output, weights, json, quiet,
+        folder, engine, external, list(map(Path, compare)), count, budget, output, weights, json, quiet, workers, ray,
     )  # fmt: skip
 
 
@@ -210,10 +241,31 @@ def studio(
     )  # fmt: skip
 
 
+def view(
+    path: Annotated[str, Param("What is shown; a .zarr may also be a URL.", Text(VIEWED), argument=True)],
+    size: Annotated[
+        tuple[int, int] | None,
+        Param("Draw a picture of this size from a picture or a model, where it is looked at.", Size()),
+    ] = None,
+    seed: Annotated[int, Param("Of the picture that is drawn.", Whole(0, 2**62))] = 0,
+    port: Annotated[int, Param("Where on this machine; 0 is any that is free.", Whole(0, 65535))] = 0,
+    open: Annotated[
+        bool, Param("Open the page in the browser.", Flag(), off="Do not open the page in the browser.")
+    ] = True,
+    quiet: Quiet = False,
+    **model: Any,
+) -> None:
+    """Look at a picture of any size: in the browser, on this machine. Only what is looked at is read, or drawn."""
+    from unica.cli.view import run
+
+    run(path, size, seed, port, open, quiet, model)
+
+
 def add_commands(app: typer.Typer, only: str | None = None) -> None:
     """The commands that are no tasks. With `only`, the others have no options."""
     for function, name, group in (
         (studio, "studio", STUDIO),
+        (view, "view", STUDIO),
         (train, "train", MODELS),
         (info, "info", MODELS),
         (import_, "import", MODELS),
@@ -233,6 +285,8 @@ def _run(function: Callable[..., None], values: dict[str, Any]) -> None:
 
 
 def _options(function: Callable[..., None]) -> list[Option]:
-    """The declared parameters; of `train`, also each engine's knobs."""
+    """The declared parameters; of `train` and `view`, also each engine's knobs."""
     options = [Option(parameter) for parameter in parameters(function)]
+    if function is view:
+        return options + [option for option in model_options() if option.name != "path"]
     return options + (knob_options() if function is train else [])

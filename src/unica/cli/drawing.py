@@ -11,7 +11,7 @@ import typer
 from unica.cli.options import command
 from unica.cli.signals import Stopped
 from unica.cli.terminal import complain
-from unica.jobs.drawing import Drawing, options_of_task
+from unica.jobs.drawing import options_of_task
 from unica.tasks import Task, tasks
 
 
@@ -27,13 +27,14 @@ def add_tasks(app: typer.Typer, only: str | None = None) -> None:
 
 def _run(declared: Task, values: dict[str, Any]) -> None:
     from unica.cli.progress import late_reporter, reporter
+    from unica.jobs.pictures import drawing
 
-    drawing, quiet = Drawing(declared, values), values["quiet"]
-    with _interruptible(drawing.pictures):
+    run, quiet = drawing(declared, values), values["quiet"]
+    with _interruptible(run.pictures):
         with late_reporter(quiet, "learning") as report:
-            drawing.open(report)
+            run.open(report)
         with reporter(quiet) as progress:
-            report = drawing.save(progress)
+            report = run.save(progress)
     if values["json"]:
         print(json.dumps(report))
 

@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +15,24 @@ from unica.cli.progress import reporter
 from unica.cli.signals import Stopped, handled
 from unica.cli.terminal import complain, say
 from unica.engines.author_checkpoints import import_checkpoint
-from unica.engines.base import Model, training_engine
+from unica.engines.base import training_engine
 from unica.engines.train import begin
 from unica.errors import UnicaError, reason
-from unica.image import save_png
 from unica.jobs.models import refuse_others
 from unica.jobs.outputs import spare
-from unica.machine import peak_memory_mb
+from unica.jobs.trainings import each_trained, models_of, report, shown
 from unica.training.loop import Progress
 from unica.training.memory import step_memory
 from unica.training.session import Session, check_output
-
-_SHOWN_AT = (0.1, 0.25, 0.5, 0.75)  # of the schedule: when a sample is drawn
-_SHOW_FROM = 60.0  # seconds that a training must take to be worth a sample on the way
 
 
 def train_and_save(
     image: Path,
     output: Path | None,
-    preview: bool,
     as_json: bool,
     quiet: bool,
     knobs: Mapping[str, Any],
+    preview: bool,
     **settings: Any,
 ) -> None:
     """Train, and report on the way; Ctrl-C ends it with a usable model. Settings and knobs are those of `begin`."""
@@ -47,22 +43,59 @@ def train_and_save(
     session = begin(image, output=path, **settings, **knobs)
     with reporter(quiet, "training") as progress, _interruptible() as interrupted:
         progress.say(_intention(session, path))
-        shown = 0
-        for now in session.run():
+        for now in shown(session, path, preview, progress.say):
             progress.update(now.fraction, _standing(now))
-            due = sum(now.fraction >= share for share in _SHOWN_AT)
-            if preview and due > shown and now.seconds + now.remaining >= _SHOW_FROM:
-                shown = due
-                progress.say(_show(session.trainer.model(), path))
             if interrupted:
                 session.keep()
                 break
         progress.say(f"{path}  ({time.perf_counter() - began:.0f} s)")
     if as_json:
-        print(json.dumps(_report(session, path, began)))
+        print(json.dumps(report(session, path, began)))
     if interrupted:
         complain(f"interrupted; {path} is usable, and --resume continues the training")
         raise SystemExit(Stopped(interrupted[0]).exit_code)
+
+
+def train_each(
+    images: Sequence[Path],
+    output: Path | None,
+    as_json: bool,
+    quiet: bool,
+    knobs: Mapping[str, Any],
+    workers: int | None,
+    ray: str | None,
+    **settings: Any,
+) -> None:
+    """Train a model for each picture. Those that fail are named at the end, when the others are done."""
+    refuse_others(training_engine(settings["engine"]), knobs, lambda engine: engine.training_knobs)
+    models = models_of(images, output)
+    reports, failed, sentences = [], {}, []
+    try:
+        with (
+            reporter(quiet, "training") as progress,
+            closing(each_trained(models, workers, ray, **settings, **knobs)) as trained,
+        ):
+            for image, result in trained:
+                if isinstance(result, str):
+                    failed[str(image)] = result
+                    progress.say(f"{image}: {result}")
+                else:
+                    reports.append(result)
+                    progress.say(f"{models[image]}  ({result['seconds']:.0f} s)")
+                progress.update((len(reports) + len(failed)) / len(models))
+    except UnicaError as error:  # no worker can be had, or some pictures made theirs die
+        sentences = [str(error)]
+    except Stopped as stopped:
+        complain(f"interrupted; {len(reports)} models are finished, and --resume continues the others")
+        raise SystemExit(stopped.exit_code) from None
+    if as_json:
+        print(json.dumps({"models": reports, "failed": failed}))
+    if failed:
+        alike = {why: [name for name in map(str, images) if failed.get(name) == why] for why in failed.values()}
+        named = ", ".join(f"{' and '.join(names)} ({why})" for why, names in alike.items())
+        sentences = [f"{len(failed)} of {len(models)} pictures have no new model: {named}", *sentences]
+    if sentences:
+        raise UnicaError("; ".join(sentences))
 
 
 @contextmanager
@@ -104,33 +137,10 @@ def _standing(now: Progress) -> str:
     return f"step {now.step}/{now.steps}, loss a level {losses}, {_clock(now.remaining)} left"
 
 
-def _show(model: Model, path: Path) -> str:
-    picture = path.with_name(f"{path.stem}-preview.png")
-    save_png(unica.sample(model, seed=0)[0], picture)
-    return f"{picture} shows where it stands"
-
-
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def _report(session: Session, path: Path, began: float) -> dict[str, Any]:
-    trainer = session.trainer
-    return {
-        "model": str(path),
-        "engine": trainer.process.engine,
-        "preset": trainer.config.preset,
-        "version": unica.__version__,
-        "source_sha256": trainer.picture.sha256,
-        "steps": trainer.step,
-        "losses": [None if math.isnan(loss) else round(loss, 4) for loss in trainer.losses.tolist()],
-        "validation": [round(loss, 4) for loss in trainer.validate()],
-        "training_seconds": round(trainer.seconds, 3),
-        "seconds": round(time.perf_counter() - began, 3),
-        "peak_memory_mb": peak_memory_mb(),
-    }
 
 
 def import_and_save(

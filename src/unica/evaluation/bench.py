@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import unica
 from unica.engines.base import Model, find
 from unica.errors import UnicaError, reason
-from unica.evaluation.networks import Networks
+from unica.evaluation.networks import Networks, load_networks
 from unica.evaluation.protocol import PROTOCOL, Evaluation, Samples, evaluate
 from unica.files import check_folder, write_text
+from unica.fleet import Job, several, stream
 from unica.image import SUFFIXES, load, save_png
 from unica.machine import describe, peak_memory_mb
 from unica.metrics import measures
@@ -75,16 +78,22 @@ class Row:
             raise ValueError("not a row of a benchmark") from error
 
 
-def find_images(folder: Path) -> list[Path]:
-    """The images of a folder, by name, all of which can be read.
-
-    Results are kept by the name without its suffix, so that must be unique.
-    """
+def images_in(folder: Path) -> list[Path]:
+    """The images of a folder, by name."""
     if not folder.is_dir():
         raise UnicaError(f"{folder} is not a folder of images")
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != ".")
     if not found:
         raise UnicaError(f"there are no images in {folder}")
+    return found
+
+
+def find_images(folder: Path) -> list[Path]:
+    """The images of a folder, by name, all of which can be read.
+
+    Results are kept by the name without its suffix, so that must be unique.
+    """
+    found = images_in(folder)
     stems = [path.stem for path in found]
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})
     if twice:
@@ -108,34 +117,112 @@ def run(
     networks: Networks,
     say: Callable[[str], None] = lambda line: None,
     update: Callable[[float], None] = lambda done: None,
+    weights: Path | None = None,
+    workers: int | None = None,
+    ray: str | None = None,
 ) -> list[Row]:
     """All rows. Each is written to OUTPUT/<method>/<image>.json as soon as it is done.
 
-    A row of an earlier run is used again if its fingerprint is the same and it has every measure of today.
+    A row of an earlier run is used again if its fingerprint is the same and it has every measure of today. With
+    `workers` or `ray`, the others are made by other processes, which load the networks from `weights`.
     """
-    rows = []
-    jobs = list(benchmark.jobs())
-    for index, (method, image) in enumerate(jobs):
-        path = benchmark.output / method.name / f"{image.stem}.json"
-        fingerprint = _fingerprint(method, image, benchmark, networks)
-        row = _earlier(path, fingerprint)
+    pairs = list(benchmark.jobs())
+    rows = [_earlier(_place(benchmark, *pair), _fingerprint(*pair, benchmark, networks)) for pair in pairs]
+    missing = [index for index, row in enumerate(rows) if row is None]
+    made = len(pairs) - len(missing)
+    for (method, image), row in zip(pairs, rows):
         if row is not None:
             say(f"{method.name}: {image.stem}  (done before)")
-        else:
-            began = time.perf_counter()
-            paths, made = _samples(
-                method, image, benchmark, lambda share, index=index: update((index + share) / len(jobs))
-            )
-            row = Row(method.name, image.stem, evaluate(image, Samples(paths), networks), made)
-            check_folder(path.parent)
-            write_text(json.dumps({**row.as_json(), "fingerprint": fingerprint}, indent=1) + "\n", path)
-            say(f"{method.name}: {image.stem}  ({time.perf_counter() - began:.0f} s)")
-        rows.append(row)
-        update((index + 1) / len(jobs))
+    update(made / len(pairs))
+    if several(workers, ray):
+        arriving = _made_by_others(benchmark, [pairs[index] for index in missing], weights, workers, ray)
+    else:
+        arriving = _made_here(
+            benchmark, [pairs[index] for index in missing], networks, lambda share: update((made + share) / len(pairs))
+        )
+    with closing(arriving):
+        for number, row, seconds in arriving:
+            rows[missing[number]] = row
+            made += 1
+            say(f"{row.method}: {row.image}  ({seconds:.0f} s)")
+            update(made / len(pairs))
+    finished = [row for row in rows if row is not None]
     report = {"version": unica.__version__, "protocol": PROTOCOL, "count": benchmark.count, "machine": describe()}
-    results = json.dumps({**report, "rows": [row.as_json() for row in rows]}, indent=1) + "\n"
+    results = json.dumps({**report, "rows": [row.as_json() for row in finished]}, indent=1) + "\n"
     write_text(results, benchmark.output / RESULTS)
-    return rows
+    return finished
+
+
+_Arriving = Generator[tuple[int, Row, float], None, None]  # which it is, the row, and the seconds that it took
+
+
+def _made_here(
+    benchmark: Benchmark, pairs: Sequence[tuple[Method, Path]], networks: Networks, done: Callable[[float], None]
+) -> _Arriving:
+    for number, (method, image) in enumerate(pairs):
+        began = time.perf_counter()
+        row = _made(method, image, benchmark, networks, done)
+        yield number, row, time.perf_counter() - began
+
+
+def _made_by_others(
+    benchmark: Benchmark,
+    pairs: Sequence[tuple[Method, Path]],
+    weights: Path | None,
+    workers: int | None,
+    ray: str | None,
+) -> _Arriving:
+    run = {"count": benchmark.count, "output": str(benchmark.output), "budget": benchmark.budget}
+    run["weights"] = None if weights is None else str(weights)
+    jobs = (
+        Job(
+            f"{method.name} on {image.name}",
+            f"{__name__}:make_row",
+            {
+                "method": [method.name, None if method.folder is None else str(method.folder)],
+                "image": str(image),
+                **run,
+            },
+        )
+        for method, image in pairs
+    )
+    with closing(stream(jobs, workers, ray)) as arriving:
+        for done in arriving:
+            row = Row.from_json(_read(_place(benchmark, *pairs[done.number])))
+            yield done.number, row, done.result
+
+
+def make_row(description: Mapping[str, Any]) -> float:
+    """Make the row of a method and an image: the work of a job. Returns the seconds that it took."""
+    began = time.perf_counter()
+    (name, folder), weights = description["method"], description["weights"]
+    method, image = Method(name, None if folder is None else Path(folder)), Path(description["image"])
+    output = Path(description["output"])
+    benchmark = Benchmark([image], [method], description["count"], output, description["budget"])
+    _made(method, image, benchmark, _networks(weights), lambda share: None)
+    return time.perf_counter() - began
+
+
+@cache
+def _networks(weights: str | None) -> Networks:
+    """Jobs of a process share them."""
+    return load_networks(None if weights is None else Path(weights))
+
+
+def _made(method: Method, image: Path, benchmark: Benchmark, networks: Networks, done: Callable[[float], None]) -> Row:
+    """Draw, measure, and write the row."""
+    paths, made = _samples(method, image, benchmark, done)
+    row = Row(method.name, image.stem, evaluate(image, Samples(paths), networks), made)
+    path = _place(benchmark, method, image)
+    check_folder(path.parent)
+    fingerprint = _fingerprint(method, image, benchmark, networks)
+    write_text(json.dumps({**row.as_json(), "fingerprint": fingerprint}, indent=1) + "\n", path)
+    return row
+
+
+def _place(benchmark: Benchmark, method: Method, image: Path) -> Path:
+    """The file of a row."""
+    return benchmark.output / method.name / f"{image.stem}.json"
 
 
 def _earlier(path: Path, fingerprint: dict[str, Any]) -> Row | None:

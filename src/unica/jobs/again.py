@@ -10,6 +10,7 @@ from typing import Any
 
 from unica.declare import File, Flag, Group, Parameter, parameters
 from unica.engines.base import find, picture_engine
+from unica.jobs import workers
 from unica.jobs.drawing import options_of_task
 from unica.jobs.models import is_model
 from unica.jobs.options import Option
@@ -25,8 +26,8 @@ class Command:
     given: list[tuple[Option, str | None]]  # None: a flag
 
     def line(self) -> str:
-        """The command, quoted anew. Files to write are left out."""
-        typed = [part for option, text in self.given if not _written(option) for part in _typed(option, text)]
+        """The command, quoted anew. What it writes and where it computes is left out."""
+        typed = [part for option, text in self.given if not _left_out(option) for part in _typed(option, text)]
         source, *rest = self.words
         return shlex.join(["unica", self.task.name, source, *typed, *(["--", *rest] if rest else [])])
 
@@ -43,7 +44,7 @@ class Command:
         for option in by_place:
             typed[option.name] = rest if option.parameter.kind.repeated else rest.pop(0)
         known = {option.name: option for option in options_of_task(self.task)}
-        return {name: known[name].value(value) for name, value in typed.items() if not _written(known[name])}
+        return {name: known[name].value(value) for name, value in typed.items() if not _left_out(known[name])}
 
 
 def read_command(text: str) -> Command | None:
@@ -145,6 +146,7 @@ def _typed(option: Option, text: str | None) -> list[str]:
     return option.names[-1:] if text is None else [option.names[-1] if option.name != "count" else "-n", text]
 
 
-def _written(option: Option) -> bool:
+def _left_out(option: Option) -> bool:
+    """Whether an option says nothing of the picture, and whoever types it again may want something else."""
     kind = option.parameter.kind
-    return isinstance(kind, File) and kind.written
+    return (isinstance(kind, File) and kind.written) or option.name in workers.NAMES

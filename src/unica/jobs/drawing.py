@@ -3,12 +3,13 @@
 import json
 import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from unica.declare import Choice, Destination, File, Flag, Group, Number, Param, parameters
+from unica.declare import Choice, Destination, File, Flag, Group, Number, Param, Whole, parameters
 from unica.engines.base import Report
 from unica.errors import UnicaError
 from unica.jobs.closeup import closeup
@@ -16,7 +17,9 @@ from unica.jobs.models import model_options, open_model, other_offers, typed_opt
 from unica.jobs.options import Option, as_typed, grouped, options_of, written
 from unica.jobs.outputs import Outputs, check_file, read_files, without_folders
 from unica.jobs.progress import Forecast, Progress
+from unica.jobs.workers import Ray, Workers
 from unica.tasks import Task
+from unica.tiled import ENDINGS
 
 if TYPE_CHECKING:
     from unica.image import Picture
@@ -33,7 +36,8 @@ class OutputOptions:
     output: Annotated[
         str,
         Param(
-            "A folder for the pictures, or a file: x.png, x.jpg, x.webp, x.tif (or x.gif, of an animation).",
+            "A folder for the pictures, or a file: x.png, x.jpg, x.webp, x.tif (or x.gif, of an animation). A picture"
+            " of any size is written in tiles, as x.tif, x.zarr (OME-Zarr) or x.dzi (DeepZoom).",
             Destination("DIR|FILE", written=True),
             short="o",
         ),
@@ -49,6 +53,20 @@ class OutputOptions:
     json: Annotated[bool, Param("Write one machine-readable line to stdout.", Flag())] = False
     quiet: Annotated[bool, Param("Say nothing.", Flag(), short="q")] = False
     yes: Annotated[bool, Param("Draw also what takes more than an hour.", Flag(), short="y", advanced=True)] = False
+    workers: Workers = None
+    ray: Ray = None
+
+
+@dataclass(frozen=True)
+class TileOptions:
+    """How a picture is written that is too large to be drawn whole."""
+
+    resume: Annotated[
+        bool, Param("Of a picture in tiles: go on where an earlier command was ended.", Flag(), recorded=False)
+    ] = False
+    tile_size: Annotated[
+        int, Param("Of a picture in tiles: the side of a tile, in pixels.", Whole(64, 4096), advanced=True)
+    ] = 512
 
 
 @dataclass(frozen=True)
@@ -87,6 +105,8 @@ def options_of_task(declared: Task) -> list[Option]:
     if declared.preview is not None:
         own += options_of(PreviewOptions, "Where to act")
     output = [*counted, *options_of(OutputOptions, PANEL)]
+    if declared.sketch is not None:
+        output += options_of(TileOptions, PANEL)
     if declared.figures is not None:
         output.append(Option(_show(declared.figures.help), PANEL))
     path, *model = model_options()
@@ -101,6 +121,15 @@ def _show(help: str) -> Any:
     return parameters(declared)[0]
 
 
+class Drawn(NamedTuple):
+    """A file with a picture, or with an animation, and what is told of it."""
+
+    picture: dict[str, Any]  # its path, its seed, and what is known of it
+    size: tuple[int, int]
+    image: Any  # for the contact sheet
+    memory: float | None  # the most that the process which drew it has used so far, in MB
+
+
 class Drawing:
     """One run of a task that ends in files. The values are those of `options_of_task`, by name."""
 
@@ -110,7 +139,7 @@ class Drawing:
         self.task, self.mask = task, values.get("show_mask")
         options = options_of_task(task)
         read = read_files(options, values).values()
-        endings = ANIMATED if task.animation else STILL
+        endings = ANIMATED if task.animation else (STILL if task.sketch is None else {*STILL, *ENDINGS})
         self.outputs = Outputs.named(values["output"], endings, read, values["overwrite"])
         if "count" in values and values["count"] is None:  # a file that was named is one picture
             usual = next(option.usual for option in options if option.name == "count")
@@ -118,6 +147,7 @@ class Drawing:
         self.values = values
         self.began = time.perf_counter()
         self.pictures: list[dict[str, Any]] = []  # a report on each one that is written
+        self.first_preview = 0.0  # seconds from the beginning to the first thing that can be shown
         animation = parameters(AnimationOptions) if task.animation else ()
         named = values if values["keep_paths"] else without_folders(options, values)
         self.source = File().format(named["path"])
@@ -146,70 +176,111 @@ class Drawing:
     def save(self, progress: Progress) -> dict[str, Any]:
         """Draw, and write every picture the moment it is done. Returns a report on all of it."""
         from unica.files import check_folder
-        from unica.image import check_ending, contact_sheet, png_bytes
+        from unica.image import contact_sheet, png_bytes
         from unica.machine import peak_memory_mb
 
-        model = self.model
-        arguments = grouped(self.task.parameters, self._worked_on)
-        self._say_if_shrunk(progress)
-        if self.task.prepare is not None:
-            arguments = self.task.prepare(model, self.task.values(model, arguments), progress.say)
-        if self.outputs.stem is not None and not self.task.animation:
-            check_ending(self.outputs.suffix.lower(), model.picture.alpha is not None)
-        frames = self.task.frames(model, **arguments)  # finds out now what is wrong with the arguments
-        self.outputs.check(self._name(self.values["seed"] + number) for number in range(self.values.get("count") or 1))
+        self.say_if_shrunk(progress)
+        self.prepare(progress)
+        self.outputs.check(self.name(seed) for seed in self.seeds)
         check_folder(self.outputs.folder)
         if self.mask is not None:
             self._show_mask(self.mask)
-        report = self._draw(frames, arguments, progress)
-        sheet = report.pop("images")
-        if sheet:
+        drawn = self._draw(progress)
+        report = self._report(drawn)
+        if self.values["sheet"]:
             stem = self.outputs.stem or self._stem
-            path = self.outputs.write(f"{stem}-sheet.png", png_bytes(contact_sheet(sheet)))
-            report["sheet"] = str(path)
-            progress.say(f"{path}")
+            sheet = contact_sheet([one.image for one in drawn])
+            report["sheet"] = str(self.outputs.write(f"{stem}-sheet.png", png_bytes(sheet)))
+            progress.say(report["sheet"])
         if self.values["engine"] is None and self.task.name == _PLAIN:
-            for offer in other_offers(self.values["path"], model):
+            for offer in other_offers(self.values["path"], self.model):
                 progress.say(offer)
         report["seconds"] = round(time.perf_counter() - self.began, 3)
-        report["peak_memory_mb"] = peak_memory_mb()
+        memory = [peak_memory_mb(), *(one.memory for one in drawn)]
+        report["peak_memory_mb"] = max((one for one in memory if one is not None), default=None)
         return report
 
-    def _draw(self, frames: Iterator[Any], arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
-        """Write each picture and note it. Returns the report, but for what is known only at the end."""
-        import unica
+    @property
+    def seeds(self) -> range:
+        """The seed of each picture."""
+        return range(self.values["seed"], self.values["seed"] + (self.values.get("count") or 1))
 
-        sheet, size = [], (0, 0)
-        self.first_preview = 0.0
+    def read_arguments(self, progress: Progress) -> dict[str, Any]:
+        """The task's arguments, with what is slow to load."""
+        arguments = grouped(self.task.parameters, self._worked_on)
+        if self.task.prepare is not None:
+            arguments = self.task.prepare(self.model, self.task.values(self.model, arguments), progress.say)
+        self.arguments = arguments
+        return arguments
+
+    def prepare(self, progress: Progress) -> None:
+        """Find out what is wrong with the arguments before anything is drawn."""
+        from unica.image import check_ending
+
+        arguments = self.read_arguments(progress)
+        if self.outputs.stem is not None and not self.task.animation:
+            check_ending(self.outputs.suffix.lower(), self.model.picture.alpha is not None)
+        self._frames = self.task.frames(self.model, **arguments)
+
+    def drawn(self, progress: Progress) -> Generator[Drawn, None, None]:
+        """Draw every picture and write it; they may come in any order."""
+        return self.written(self._frames, self.arguments, progress)
+
+    def written(
+        self, frames: Iterator[Any], arguments: Mapping[str, Any], progress: Progress
+    ) -> Generator[Drawn, None, None]:
+        """Write each picture of a run of the task with these arguments."""
+        from unica.machine import peak_memory_mb
+
         started = time.perf_counter()
         for frame, images in self._finished(frames, progress):
-            size = self._size(images[-1])
-            sheet += images[-1:] if self.values["sheet"] else []  # only a sheet needs them again
             path = self._write(frame, images)
             seconds = time.perf_counter() - started
             started = time.perf_counter()
             notes = {} if self.task.notes is None else self.task.notes(frame, **arguments)
-            self.pictures.append({"path": str(path), "seed": frame.seed, "seconds": round(seconds, 3), **notes})
+            picture = {"path": str(path), "seed": frame.seed, "seconds": round(seconds, 3), **notes}
             if self.values.get("show") and self.task.figures is not None:
-                self.pictures[-1] |= self._save_beside(path, _figures(self.task.figures.draw(frame)))
+                picture |= self._save_beside(path, _figures(self.task.figures.draw(frame)))
             if self.values["provenance"] and frame.origins is not None:
-                self.pictures[-1] |= self._save_beside(path, self._origins(frame.origins))
-            progress.saved(self.pictures[-1])
-            numbers = {name: value for name, value in notes.items() if isinstance(value, float)}
-            said = "".join(f", {name.replace('_', ' ')} {value:g}" for name, value in numbers.items())
-            progress.say(f"{path}  ({seconds:.1f} s{said})")
+                picture |= self._save_beside(path, self._origins(frame.origins))
+            image = images[-1] if self.values["sheet"] else None  # only a sheet needs it again
+            yield Drawn(picture, self._size(images[-1]), image, peak_memory_mb())
+
+    def _draw(self, progress: Progress) -> list[Drawn]:
+        """All pictures in the order of their seeds; each is reported when it is there."""
+        found = []
+        with closing(self.drawn(progress)) as arriving:
+            for drawn in arriving:
+                found.append(drawn)
+                self.pictures.append(drawn.picture)
+                progress.saved(drawn.picture)
+                numbers = {name: value for name, value in drawn.picture.items() if isinstance(value, float)}
+                seconds = numbers.pop("seconds")
+                said = "".join(f", {name.replace('_', ' ')} {value:g}" for name, value in numbers.items())
+                progress.say(f"{drawn.picture['path']}  ({seconds:.1f} s{said})")
+        return sorted(found, key=lambda drawn: drawn.picture["seed"])
+
+    def about_run(self) -> dict[str, Any]:
+        """What a report says of a run, whatever comes of it."""
+        import unica
+
         return {
             "task": self.task.name,
             "engine": self.model.engine,
             "version": unica.__version__,
             "source": str(self.values["path"]),
             "source_sha256": self.picture.sha256,
-            "size": list(size),
-            "pictures": self.pictures,
+        }
+
+    def _report(self, drawn: Sequence[Drawn]) -> dict[str, Any]:
+        """What is known of the run, but for what is known only at its end."""
+        return {
+            **self.about_run(),
+            "size": list(drawn[-1].size),
+            "pictures": [one.picture for one in drawn],
             "sheet": None,
-            "seconds_per_picture": round(sum(p["seconds"] for p in self.pictures) / len(self.pictures), 3),
+            "seconds_per_picture": round(sum(one.picture["seconds"] for one in drawn) / len(drawn), 3),
             "first_preview_seconds": round(self.first_preview, 3),
-            "images": sheet,
         }
 
     def _finished(self, frames: Iterator[Any], progress: Progress) -> Iterator[tuple[Any, list[Any]]]:
@@ -238,7 +309,7 @@ class Drawing:
         """One file with its provenance: a PNG, or all pictures of an animation."""
         from unica.image import animation_bytes, picture_bytes
 
-        text, name = self._provenance(frame, self._size(images[-1])), self._name(frame.seed)
+        text, name = self.provenance(frame.seed, self._size(images[-1])), self.name(frame.seed)
         suffix = Path(name).suffix.lower()
         if self.task.animation:
             return self.outputs.write(name, animation_bytes(images, suffix, self.values["fps"], text))
@@ -251,7 +322,7 @@ class Drawing:
         """Width and height of what is written of an image."""
         return image.size if self.closeup is None else self.closeup.whole.size
 
-    def _name(self, seed: int) -> str:
+    def name(self, seed: int) -> str:
         """Of the file with the picture of this seed."""
         suffix = f".{self.values['format']}" if self.task.animation else ".png"
         return self.outputs.name(self._stem, seed, suffix, several=(self.values.get("count") or 1) > 1)
@@ -267,7 +338,7 @@ class Drawing:
         name = self.model.picture.name
         return name if self.task.name == _PLAIN else f"{name}-{self.task.name}"
 
-    def _provenance(self, frame: Any, size: tuple[int, int]) -> dict[str, str]:
+    def provenance(self, seed: int, size: tuple[int, int]) -> dict[str, str]:
         """What a picture says of how it was made."""
         import unica
 
@@ -284,10 +355,10 @@ class Drawing:
             "unica:task": self.task.name,
             "unica:engine": model.engine,
             "unica:settings": json.dumps(settings, default=str),
-            "unica:seed": str(frame.seed),
+            "unica:seed": str(seed),
             "unica:source": source.name,
             "unica:source-sha256": self.picture.sha256,
-            "unica:command": self._again(frame.seed),
+            "unica:command": self._again(seed),
         }
 
     def _again(self, seed: int) -> str:
@@ -327,7 +398,7 @@ class Drawing:
         alpha = None if canvas.alpha is None else canvas.alpha.masked_fill(new, 1.0)
         save_png(to_pil(shown(new, canvas.pixels), alpha), path)
 
-    def _say_if_shrunk(self, progress: Progress) -> None:
+    def say_if_shrunk(self, progress: Progress) -> None:
         model, path = self.model, self.values["path"]
         if self.closeup is not None:
             height, width = self.closeup.size

@@ -10,6 +10,7 @@ from unica.declare import File
 from unica.errors import UnicaError, listed, reason
 from unica.files import whole_file, write_new
 from unica.jobs.options import Option
+from unica.tiled import ENDINGS
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Outputs:
 
         path = Path(output)
         suffix = path.suffix.lower()
-        if output.endswith(("/", os.sep)) or path.is_dir() or suffix not in {*endings, *SUFFIXES, ".mp4"}:
+        named = suffix in {*endings, *SUFFIXES, *ENDINGS, ".mp4"} and not output.endswith(("/", os.sep))
+        if not named or (path.is_dir() and suffix not in ENDINGS):
             return cls(path, read, overwrite)
         if suffix not in endings:
             raise UnicaError(f"{output} must end in {listed(sorted(endings))}, or in a slash if it is a folder")

@@ -35,7 +35,7 @@ class Forecast:
     """How long a run takes, from the time between its first step and later ones: the first one may compile code."""
 
     def __init__(self, progress: Progress, patient: bool, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._progress, self._patient, self._clock = progress, patient, clock
+        self._progress, self.patient, self._clock = progress, patient, clock
         self._began, self._first, self._told = clock(), None, False
 
     def update(self, done: float) -> None:
@@ -47,7 +47,7 @@ class Forecast:
             return
         self._told = True
         total = then - self._began + (now - then) * (1 - before) / (done - before)
-        if total > _TOO_LONG and not self._patient:
+        if total > _TOO_LONG and not self.patient:
             raise UnicaError(
                 f"this takes about {span(total)}: say --yes if it may, or ask for a smaller size or fewer pictures"
             )

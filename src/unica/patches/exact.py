@@ -23,8 +23,10 @@ from unica.pyramid import Scale
 from unica.torus import Axes, wrap_pad
 
 _BLOCK = 2**26  # weights in memory at once (256 MiB; twice, as matrix products)
+_SAMPLE = 24  # pixels of the side of a sample
 _RARE = 1e-6  # source patches that are used less than this get no higher prior for it
-_LARGEST_LOG = 60.0  # bound of log priors
+_LARGEST_LOG = 60.0  # bound of what a round adds to a log prior
+_LARGEST_PRIOR = 1e4
 Backend = Literal["compiled", "matmul"]
 
 
@@ -72,8 +74,7 @@ def posterior(
     - `relevance`: log prior of the source's patches, the same everywhere on the canvas.
     - `prior`: a log prior as well, but one that only serves balance. `balance` rounds of Sinkhorn's iteration change it
       so that all patches get equal use, or use in proportion to their relevance and to `row_use`, which is how much of
-      each source row is wanted. On canvases of several blocks there is only one round, and its prior takes effect in
-      the next step.
+      each source row is wanted. On canvases of several blocks, evenly spaced samples stand for the whole.
     - `pixel_weight`: how much each pixel of x counts, 1 by default. A pixel with noise s instead of sigma has
       (sigma / s)^2.
     - `dtype`: of the matrix products, as long as the noise is larger than its rounding. Compiled loops use float32.
@@ -90,38 +91,61 @@ def posterior(
     prior = torch.zeros_like(visible) if prior is None else prior
     relevance = torch.zeros_like(visible) if relevance is None else relevance
     order = visible.new_zeros(height, len(visible)) if order is None else order
-    wanted = _wanted_use(relevance, row_use, source.visible)
-    of_source = (prior + relevance).masked_fill(~source.visible, -torch.inf)
+    fitting = _fitting(source.size, (height, width), radius, wrap)
+    wanted = _wanted_use(relevance, row_use, source.visible) * fitting
     lowest, depth = _candidates(order)
     padded, signed_cost = _padded(x, pixel_weight, radius + reach, edges, wrap)
     outside_cost = edges.outside + len(x) * sigma**2  # the edge's cost, and the expected one of the noise elsewhere
+    make = CompiledPairs if backend == "compiled" else MatmulPairs
+
+    def pairs_of(rows: tuple[int, int], columns: tuple[int, int]) -> CompiledPairs | MatmulPairs:
+        """The weights of all patches in these rows and columns of the canvas."""
+        (top, bottom), (left, right) = rows, columns
+        view = (slice(top + reach, bottom + reach + 2 * radius), slice(left + reach, right + reach + 2 * radius))
+        on_canvas = torch.arange(top, bottom, device=x.device) % height
+        log_prior = order[on_canvas, :, None] + (prior + relevance).masked_fill(~source.visible, -torch.inf)
+        return make(
+            Block(
+                padded[:, view[0], view[1]], signed_cost[view], source.pixels, visible, outside_cost, log_prior,
+                lowest[on_canvas], depth, sigma, patch, dtype,
+            )  # fmt: skip
+        )
+
     x0, origins = torch.empty_like(x), x.new_empty(height, width, 2, dtype=torch.int32)
-    usage, even = torch.zeros_like(visible), torch.ones_like(visible)
-    blocks = _blocks(height, width, reach, depth * visible.shape[1] if backend == "compiled" else visible.numel())
+    keys = depth * visible.shape[1] if backend == "compiled" else visible.numel()
+    blocks = _blocks(height, width, reach, keys)
+    even = torch.ones_like(visible)
+    if len(blocks) > 1 and balance:
+        samples = _samples(height, width, keys)
+        prior = prior + _balanced([(pairs_of(*sample), None) for sample in samples], even, balance, wanted).log()
     for rows, columns in blocks:
         top, bottom = _with_halo(rows, height, reach, "y" in wrap)
         left, right = _with_halo(columns, width, reach, "x" in wrap)
-        view = (slice(top + reach, bottom + reach + 2 * radius), slice(left + reach, right + reach + 2 * radius))
         inner = (slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left))
-        on_canvas = torch.arange(top, bottom, device=x.device) % height
-        block = Block(
-            padded[:, view[0], view[1]], signed_cost[view], source.pixels, visible, outside_cost,
-            order[on_canvas, :, None] + of_source, lowest[on_canvas], depth, sigma, patch, dtype,
-        )  # fmt: skip
-        pairs = CompiledPairs(block) if backend == "compiled" else MatmulPairs(block)
-        scale = even
-        if len(blocks) == 1:
-            for _ in range(balance):
-                scale = _evened(scale, pairs.use(scale, inner) / (height * width), wanted)
+        pairs, scale = pairs_of((top, bottom), (left, right)), even
+        if len(blocks) == 1 and balance:
+            scale = _balanced([(pairs, inner)], even, balance, wanted)
             prior = prior + scale.log()
-        elif balance:
-            usage += pairs.use(scale, inner) / (height * width)
         origins[rows, columns] = pairs.normalise(scale)[inner]
         total = pairs.overlap_sum(reach)[inner]
         x0[:, rows, columns] = (total[..., :-1] / total[..., -1:].clamp_min(1e-12)).movedim(-1, 0)
-    if len(blocks) > 1 and balance:
-        prior = prior + _evened(even, usage, wanted).log()
-    return Posterior(x0, origins, prior.clamp(-_LARGEST_LOG, _LARGEST_LOG))
+    prior = _carried(prior.clamp(-_LARGEST_PRIOR, _LARGEST_PRIOR), (height, width), radius, wrap)
+    return Posterior(x0, origins, prior)
+
+
+def _balanced(
+    blocks: list[tuple[CompiledPairs | MatmulPairs, tuple[slice, slice] | None]],
+    scale: Float[Tensor, "hs ws"],
+    rounds: int,
+    wanted: Float[Tensor, "hs ws"],
+) -> Float[Tensor, "hs ws"]:
+    """The scale of source patches that makes their use by all these blocks (or parts of them) as it is wanted."""
+    parts = [(pairs, (slice(0, pairs.size[0]), slice(0, pairs.size[1])) if part is None else part) for pairs, part in blocks]
+    count = sum((rows.stop - rows.start) * (columns.stop - columns.start) for _, (rows, columns) in parts)
+    for _ in range(rounds):
+        usage = sum((pairs.use(scale, part) for pairs, part in parts), torch.zeros_like(scale))
+        scale = _evened(scale, usage / count, wanted)
+    return scale
 
 
 def _evened(
@@ -144,6 +168,31 @@ def _wanted_use(
     return torch.where(visible, shares / (shares * visible).mean(), 1.0)
 
 
+def _fitting(source: tuple[int, int], canvas: tuple[int, int], radius: int, wrap: Axes) -> Float[Tensor, "hs ws"]:
+    """How much more or less often than others source patches fit that reach beyond the source.
+
+    They belong at a border, of which a larger canvas has less in proportion, and a torus none. If they were wanted as
+    often as others, their prior would grow, and as soon as patches get smaller they would be everywhere.
+    """
+    shares = []
+    for of, on, name in zip(source, canvas, "yx"):
+        at = torch.arange(of)
+        beyond = (at < radius) | (at >= of - radius)
+        shares.append(torch.where(beyond, _RARE if name in wrap else min(of / on, 1.0), 1.0))
+    return torch.outer(*shares)
+
+
+def _carried(prior: Float[Tensor, "hs ws"], canvas: tuple[int, int], radius: int, wrap: Axes) -> Float[Tensor, "hs ws"]:
+    """The prior for the next step. On a larger canvas, patches that reach beyond the source get that of the nearest one
+    that does not: when patches get smaller, they are as good as that."""
+    for axis, name in enumerate("yx"):
+        length = prior.shape[axis]
+        if (name in wrap or canvas[axis] > length) and length > 2 * radius:
+            inside = torch.arange(length, device=prior.device).clamp(radius, length - 1 - radius)
+            prior = prior.index_select(axis, inside)
+    return prior
+
+
 def _candidates(order: Float[Tensor, "h hs"]) -> tuple[Int[Tensor, " h"], int]:
     """The source rows that a canvas row may use: the first one, and their number, which is the same for all rows."""
     allowed = order > -torch.inf
@@ -160,6 +209,20 @@ def _blocks(height: int, width: int, halo: int, keys: int) -> list[tuple[slice, 
     rows = [slice(i, min(i + tall, height)) for i in range(0, height, tall)]
     columns = [slice(j, min(j + wide, width)) for j in range(0, width, wide)]
     return [(r, c) for r in rows for c in columns]
+
+
+def _samples(height: int, width: int, keys: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Rows and columns of small squares of a canvas, evenly spaced, which together are as large as a block."""
+    side = min(_SAMPLE, height, width)
+    count = max(_BLOCK // keys // side**2, 1)
+    down = min(max(round(math.sqrt(count * height / width)), 1), max(height // side, 1))
+    across = min(max(count // down, 1), max(width // side, 1))
+
+    def places(length: int, number: int) -> list[tuple[int, int]]:
+        starts = [round((n + 0.5) * length / number - side / 2) for n in range(number)]
+        return [(start, start + side) for start in starts]
+
+    return [(rows, columns) for rows in places(height, down) for columns in places(width, across)]
 
 
 def _with_halo(part: slice, length: int, reach: int, wrap: bool) -> tuple[int, int]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from unica.diffusion import Kept
 from unica.patches import kernels
-from unica.patches.search import Image, Origins, gather
+from unica.patches.search import Image, Origins, Source, gather
 from unica.pyramid import Scale
 from unica.torus import Axes
 
@@ -21,6 +21,7 @@ KEPT_DECAY, KEPT_EDGE = 0.004, 1.5  # `decay` and `edge` of a seam to what is ke
 _STEPS = 7.6  # of the solver, for each pixel that a correction spreads over
 
 Fixed = Bool[Tensor, "h w"]  # where the correction is known
+Steps = Float[Tensor, "2 c h w"]  # something of each step to the next row, and to the next column
 
 
 def heal(
@@ -34,28 +35,42 @@ def heal(
 
     What is kept of another picture stays, and the rest continues it. Jumps to it are spread wider, and larger ones are.
     """
-    pixels = source.pixels
-    rows, columns = origins[..., 0], origins[..., 1]
-    copied = gather(origins, pixels)
-    here, fixed = copied, None
+    copied = gather(origins, source.pixels)
+    fixed = torch.zeros(origins.shape[:2], dtype=torch.bool, device=copied.device)
+    here = copied
     if kept is not None:
         fixed = kept.mask[0, 0].to(copied.device)
         here = kept.picture[0].to(copied).where(fixed, copied)
-    inner, outer = {}, {}  # seams, and the border of what is kept
-    for axis, origin, length, name in ((1, rows, pixels.shape[1], "y"), (2, columns, pixels.shape[2], "x")):
-        ahead, behind = origins.clone(), origins.clone()
-        ahead[..., axis - 1] = (origin + 1).clamp(max=length - 1)
-        behind[..., axis - 1] = (origin - 1).clamp(min=0)
-        # The wanted x(p + 1) - x(p) is the mean of two: in the source at the origin of p, and at that of p + 1.
-        wanted = 0.5 * (gather(ahead, pixels) - copied + (copied - gather(behind, pixels)).roll(-1, axis))
-        missing = wanted - (here.roll(-1, axis) - here)
-        inner[name] = missing * _share(missing, edge)
-        if fixed is not None:
-            border = fixed ^ fixed.roll(-1, axis - 1)
-            inner[name] *= ~border
-            outer[name] = missing * _share(missing, KEPT_EDGE) * border
+    inner, outer = _excess(origins, source.pixels, copied, here, fixed, edge, wrap)
     healed = _corrected(here, inner, fixed, decay, wrap)
-    return _corrected(healed, outer, fixed, KEPT_DECAY, wrap) if outer else healed
+    return healed if kept is None else _corrected(healed, outer, fixed, KEPT_DECAY, wrap)
+
+
+def _excess(
+    origins: Origins, pixels: Source, copied: Image, here: Image, fixed: Fixed, edge: float, wrap: Axes
+) -> tuple[Steps, Steps]:
+    """How much the steps of `here` to the next row and column are to grow, and those over the border of what is kept.
+
+    The wanted step is the mean of two: in the source at the origin of a pixel, and at that of the next one.
+    """
+    if copied.device.type == "cpu":
+        inner, outer = torch.empty(2, *here.shape), torch.empty(2, *here.shape)
+        kernels.run(
+            kernels.seam_excess, origins.numpy(), pixels.numpy(), here.contiguous().numpy(), fixed.numpy(),
+            "y" in wrap, "x" in wrap, np.float32(edge), np.float32(KEPT_EDGE), inner.numpy(), outer.numpy(),
+        )  # fmt: skip
+        return inner, outer
+    inside, over = [], []
+    for axis in (0, 1):
+        ahead, behind = origins.clone(), origins.clone()
+        ahead[..., axis] = (origins[..., axis] + 1).clamp(max=pixels.shape[1 + axis] - 1)
+        behind[..., axis] = (origins[..., axis] - 1).clamp(min=0)
+        step = (copied - gather(behind, pixels)).roll(-1, 1 + axis)
+        missing = 0.5 * (gather(ahead, pixels) - copied + step) - (here.roll(-1, 1 + axis) - here)
+        border = fixed ^ fixed.roll(-1, axis)
+        inside.append(missing * _share(missing, edge) * ~border)
+        over.append(missing * _share(missing, KEPT_EDGE) * border)
+    return _cut(torch.stack(inside), wrap), _cut(torch.stack(over), wrap)
 
 
 def continued(x: Image, kept: Kept, wrap: Axes = "") -> Image:
@@ -67,12 +82,12 @@ def continued(x: Image, kept: Kept, wrap: Axes = "") -> Image:
     here = kept.picture[0].to(x).where(fixed, x)
     if torch.equal(here, x):  # whoever drew it has seen to that
         return x
-    excess = {}
-    for axis, name in ((1, "y"), (2, "x")):
+    excess = []
+    for axis in (1, 2):
         step = here.roll(-1, axis) - here
         missing = 0.5 * (step.roll(1, axis) + step.roll(-1, axis)) - step
-        excess[name] = missing * _share(missing, KEPT_EDGE) * (fixed ^ fixed.roll(-1, axis - 1))
-    return _corrected(here, excess, fixed, KEPT_DECAY, wrap)
+        excess.append(missing * _share(missing, KEPT_EDGE) * (fixed ^ fixed.roll(-1, axis - 1)))
+    return _corrected(here, _cut(torch.stack(excess), wrap), fixed, KEPT_DECAY, wrap)
 
 
 def reach(decay: float) -> int:
@@ -82,23 +97,30 @@ def reach(decay: float) -> int:
 
 def _share(missing: Image, edge: float) -> Tensor:
     """How much of what a step lacks is given to it."""
-    return 1 / (1 + (missing.norm(dim=0) / edge) ** 2)
+    return 1 / (1 + missing.square().sum(0) / edge**2)
 
 
-def _corrected(x: Image, excess: dict[str, Image], fixed: Fixed | None, decay: float, wrap: Axes) -> Image:
-    """x, whose steps to the next row ("y") and column ("x") grow by `excess` as far as that can be."""
-    divergence = torch.zeros_like(x)
-    for axis, name in ((1, "y"), (2, "x")):
+def _cut(excess: Steps, wrap: Axes) -> Steps:
+    """Without the steps from the last row to the first, and from the last column, where the canvas is no torus."""
+    for axis, name in ((0, "y"), (1, "x")):
         if name not in wrap:
-            excess[name].select(axis, -1).zero_()
-        divergence += excess[name].roll(1, axis) - excess[name]
-    return (x + _solve(divergence, fixed, decay, wrap)).clamp(-1, 1)
+            excess[axis].select(1 + axis, -1).zero_()
+    return excess
 
 
-def _solve(right_side: Image, fixed: Fixed | None, decay: float, wrap: Axes) -> Image:
+def _corrected(x: Image, excess: Steps, fixed: Fixed, decay: float, wrap: Axes) -> Image:
+    """x, whose steps grow by `excess` as far as that can be."""
+    if x.device.type == "cpu":
+        right_side = torch.empty_like(x, memory_format=torch.contiguous_format)
+        kernels.run(kernels.divergence, excess.numpy(), "y" in wrap, "x" in wrap, right_side.numpy())
+    else:
+        right_side = sum(((each.roll(1, 1 + axis) - each) for axis, each in enumerate(excess)), torch.zeros_like(x))
+    return (x + _solve(right_side, fixed, decay, wrap)).clamp(-1, 1)
+
+
+def _solve(right_side: Image, fixed: Fixed, decay: float, wrap: Axes) -> Image:
     """u of the equation, 0 where it is fixed, by Chebyshev semi-iteration (Golub & Varga 1961)."""
     radius, omega = 4 / (4 + decay), 1.0
-    fixed = torch.zeros(right_side.shape[1:], dtype=torch.bool, device=right_side.device) if fixed is None else fixed
     before, now = torch.zeros_like(right_side), torch.zeros_like(right_side)
     for step in range(round(_STEPS * decay**-0.5)):
         if step:

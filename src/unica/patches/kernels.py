@@ -279,13 +279,14 @@ def _random(state):
 @numba.njit(**_OPTIONS)
 @no_type_check
 def refine_origins(
-    x, y, size, channels, allowed, wrap_y, wrap_x, origins, offsets, jitter, reach, seed, corner, out, distance,
-    first, stride
+    x, y, size, channels, allowed, wrap_y, wrap_x, origins, changed, offsets, jitter, reach, seed, corner, out,
+    distance, first, stride
 ):  # fmt: skip
     """One pass of the search: each pixel tries its neighbours' origins, shifted, and `jitter` random ones.
 
     x and y are padded pictures, as rows x (columns * channels). Windows are cut at the canvas' edge. `origins` is only
-    read and `out` only written (a Jacobi pass), so the order of the pixels does not matter.
+    read and `out` only written (a Jacobi pass), so the order of the pixels does not matter. `changed` is 2 in the first
+    pass. Later, it says which origins the pass before has changed: the others were tried, and `distance` is known.
     """
     height, width = origins.shape[0], origins.shape[1]
     height_y, width_y = allowed.shape
@@ -297,9 +298,10 @@ def refine_origins(
             left = 0 if wrap_x else max(0, radius - j) * channels
             right = (size if wrap_x else min(size, width + radius - j)) * channels
             best_k, best_l = origins[i, j, 0], origins[i, j, 1]
-            best = np.float32(np.inf)
+            again = changed[i, j] < 2
+            best = distance[i, j] if again else np.float32(np.inf)
             state = (((i + corner[0]) * 73856093) ^ ((j + corner[1]) * 19349663) ^ (seed * 83492791)) & 0xFFFFFFFF
-            for n in range(-1, len(offsets) + jitter):
+            for n in range(0 if again else -1, len(offsets) + jitter):
                 if n < 0:
                     k, l = best_k, best_l
                 elif n < len(offsets):
@@ -309,7 +311,7 @@ def refine_origins(
                         ii %= height
                     if wrap_x:
                         jj %= width
-                    if ii < 0 or jj < 0 or ii >= height or jj >= width:
+                    if ii < 0 or jj < 0 or ii >= height or jj >= width or changed[ii, jj] == 0:
                         continue
                     k, l = origins[ii, jj, 0] - a, origins[ii, jj, 1] - b
                 else:
@@ -378,25 +380,101 @@ def heal_step(now, before, right_side, fixed, decay, omega, wrap_y, wrap_x, out,
     """
     channels, height, width = right_side.shape
     for i in range(first, height, stride):
+        above, below = i - 1, i + 1
+        if wrap_y:
+            above, below = above % height, below % height
+        rows = (above >= 0) + (below < height)
+        some = fixed[i].any()
         for c in range(channels):
+            here, right, old, new = now[c, i], right_side[c, i], before[c, i], out[c, i]
+            upper, lower = now[c, max(above, 0)], now[c, min(below, height - 1)]
+            if rows == 2 and not some:
+                full = np.float32(1) / (decay + np.float32(4))
+                for j in range(1, width - 1):
+                    total = right[j] + (upper[j] + lower[j]) + (here[j - 1] + here[j + 1])
+                    new[j] = old[j] + omega * (total * full - old[j])
             for j in range(width):
-                if fixed[i, j]:
+                if fixed[i, j] or (rows == 2 and not some and j > 0 and j < width - 1):
                     continue
-                total = right_side[c, i, j]
-                count = 0
-                for side in range(4):
-                    ii = i + (side == 0) - (side == 1)
-                    jj = j + (side == 2) - (side == 3)
-                    if wrap_y:
-                        ii %= height
+                total, count = right[j], rows
+                vertical = np.float32(0)
+                if above >= 0:
+                    vertical += upper[j]
+                if below < height:
+                    vertical += lower[j]
+                sideways = np.float32(0)
+                for jj in (j - 1, j + 1):
                     if wrap_x:
                         jj %= width
-                    if ii < 0 or jj < 0 or ii >= height or jj >= width:
-                        continue
-                    total += now[c, ii, jj]
-                    count += 1
-                last = before[c, i, j]
-                out[c, i, j] = last + omega * (total / (decay + count) - last)
+                    if jj >= 0 and jj < width:
+                        sideways += here[jj]
+                        count += 1
+                total = total + vertical + sideways
+                new[j] = old[j] + omega * (total * (np.float32(1) / (decay + np.float32(count))) - old[j])
+
+
+@numba.njit(**_OPTIONS)
+@no_type_check
+def seam_excess(origins, source, here, fixed, wrap_y, wrap_x, edge, kept_edge, inner, outer, first, stride):
+    """How much each step of a copied picture to the next row (0) and column (1) is to grow, inside and at the border of
+    what is fixed: wanted is the mean of the source's steps at both sides."""
+    channels, height, width = here.shape
+    height_y, width_y = source.shape[1], source.shape[2]
+    missing = np.empty(channels, np.float32)
+    for i in range(first, height, stride):
+        for j in range(width):
+            for axis in range(2):
+                ii, jj = i + (axis == 0), j + (axis == 1)
+                if wrap_y:
+                    ii %= height
+                if wrap_x:
+                    jj %= width
+                for c in range(channels):
+                    inner[axis, c, i, j] = 0
+                    outer[axis, c, i, j] = 0
+                if ii >= height or jj >= width:
+                    continue
+                k, l = origins[i, j, 0], origins[i, j, 1]
+                kk, ll = origins[ii, jj, 0], origins[ii, jj, 1]
+                down, across = axis == 0, axis == 1
+                if kk - k == down and ll - l == across and not fixed[i, j] and not fixed[ii, jj]:
+                    continue  # a patch goes on
+                ahead_k, ahead_l = min(k + down, height_y - 1), min(l + across, width_y - 1)
+                behind_k, behind_l = max(kk - down, 0), max(ll - across, 0)
+                norm = np.float32(0)
+                for c in range(channels):
+                    wanted = np.float32(0.5) * (
+                        (source[c, ahead_k, ahead_l] - source[c, k, l])
+                        + (source[c, kk, ll] - source[c, behind_k, behind_l])
+                    )
+                    missing[c] = wanted - (here[c, ii, jj] - here[c, i, j])
+                    norm += missing[c] * missing[c]
+                border = fixed[i, j] != fixed[ii, jj]
+                limit = kept_edge if border else edge
+                share = np.float32(1) / (np.float32(1) + norm / (limit * limit))
+                for c in range(channels):
+                    if border:
+                        outer[axis, c, i, j] = missing[c] * share
+                    else:
+                        inner[axis, c, i, j] = missing[c] * share
+
+
+@numba.njit(**_OPTIONS)
+@no_type_check
+def divergence(excess, wrap_y, wrap_x, out, first, stride):
+    """The excess that comes from the row and column before, less that which goes to the next ones."""
+    _, channels, height, width = excess.shape
+    for i in range(first, height, stride):
+        above = (i - 1) % height if wrap_y else i - 1
+        for c in range(channels):
+            for j in range(width):
+                left = (j - 1) % width if wrap_x else j - 1
+                total = -excess[0, c, i, j] - excess[1, c, i, j]
+                if above >= 0:
+                    total += excess[0, c, above, j]
+                if left >= 0:
+                    total += excess[1, c, i, left]
+                out[c, i, j] = total
 
 
 def component_sizes(mask: Bool[Tensor, "h w"]) -> Int[Tensor, "h w"]:

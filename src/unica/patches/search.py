@@ -108,13 +108,14 @@ def refine(
     values = _rows(F.pad(keys, [radius] * 4, value=_OUTSIDE))
     offsets = np.array(_NEIGHBOURS)
     distance = torch.empty(x.shape[1:])
+    changed = torch.full(x.shape[1:], 2, dtype=torch.uint8)
     for n in range(passes):
         out = torch.empty_like(origins)
         kernels.run(
             kernels.refine_origins, queries, values, patch, channels, source.visible.numpy(), "y" in wrap, "x" in wrap,
-            origins.numpy(), offsets, jitter, reach, seed + n, corner, out.numpy(), distance.numpy(),
+            origins.numpy(), changed.numpy(), offsets, jitter, reach, seed + n, corner, out.numpy(), distance.numpy(),
         )  # fmt: skip
-        origins = out
+        changed, origins = (out != origins).any(-1).to(torch.uint8), out
     return origins, distance
 
 

@@ -18,6 +18,8 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from unica.viewer.safety import HEADERS, LOCAL, host_name
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -26,22 +28,12 @@ COOKIE, KEY = "unica_session", "unica_key"  # who one is; and, beyond loopback, 
 LARGEST_BODY = 2**20  # bytes of a request that is not an upload
 _WITH_PICTURES = {"/mcp": 2**25}  # where a request may have a picture inside
 _UPLOADS = ("/studio/uploads", "/studio/masks", "/gradio_api/upload")
-_LOCAL = {"localhost", "127.0.0.1", "[::1]", "::1"}
 _OURS = re.compile(r"/|/mcp|/page/[\w.-]+|/studio/[\w/.,()+ -]+")
 _GRADIO = re.compile(
     r"/config|/gradio_api/(info|upload|queue/(join|data)|startup-events|call/[\w/-]+|file=.+|cancel|reset|heartbeat/\w+)"
 )
 _STARTED = "/gradio_api/startup-events"  # Gradio asks itself for it, to see that it runs
 _JSON = re.compile(r"/gradio_api/(queue/join|call/.+)|/studio/.+|/mcp")
-_HEADERS = {
-    "content-security-policy": "default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none';"
-    " base-uri 'none'; form-action 'self'; object-src 'none'",
-    "x-frame-options": "DENY",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-}
 
 
 @dataclass(frozen=True)
@@ -90,7 +82,7 @@ class Guard:
         async def sending(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 given = {name.lower() for name, _ in message["headers"]}
-                more = [(k.encode(), v.encode()) for k, v in _HEADERS.items() if k.encode() not in given]
+                more = [(k.encode(), v.encode()) for k, v in HEADERS.items() if k.encode() not in given]
                 if scope["path"] == "/" and refused is None:
                     facts = "; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000"
                     more += [(b"set-cookie", f"{cookie}{facts}".encode()) for cookie in new]
@@ -106,7 +98,7 @@ class Guard:
         path, host = scope["path"], headers.get("host", "")
         if not (_OURS.fullmatch(path) or _GRADIO.fullmatch(path)) or ".." in path.split("/"):
             return 404, "there is nothing here"
-        if self.access.local and _name(host) not in _LOCAL:
+        if self.access.local and host_name(host) not in LOCAL:
             return 403, "this studio answers to localhost only"
         if path != _STARTED and not self.access.allows(headers, query, cookies):
             return 401, "this studio asks for its token, or for a user and a password"
@@ -190,11 +182,6 @@ def _cookies(text: str) -> dict[str, str]:
         return {name: morsel.value for name, morsel in SimpleCookie(text).items()}
     except CookieError:
         return {}
-
-
-def _name(host: str) -> str:
-    """The host without its port."""
-    return host.rpartition(":")[0] if re.search(r":\d+$", host) else host
 
 
 def _same(given: str, secret: str) -> bool:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +11,7 @@ from typing import Any
 
 from unica import cache
 from unica.errors import UnicaError
+from unica.fleet.lines import LineProcess
 from unica.weights import FOLDER
 
 LONGEST_QUEUE = 32
@@ -28,7 +26,7 @@ Listener = Callable[[str, dict[str, Any]], None]  # is told a job's id and what 
 
 @dataclass
 class _Worker:
-    process: subprocess.Popen[str]
+    process: LineProcess
     job: str | None = None
     ready: bool = False
     cancelled: float | None = None  # when its job was told to stop
@@ -79,14 +77,14 @@ class Pool:
             for worker in self._workers:
                 if worker.job == job and worker.cancelled is None:
                     worker.cancelled = time.monotonic()
-                    self._send(worker, {"cancel": job})
+                    worker.process.send({"cancel": job})
 
     def keep(self, job: str) -> None:
         """Stop a training, and keep its model."""
         with self._lock:
             for worker in self._workers:
                 if worker.job == job:
-                    self._send(worker, {"keep": job})
+                    worker.process.send({"keep": job})
 
     def busy(self) -> set[str]:
         """The jobs that wait or run."""
@@ -114,24 +112,14 @@ class Pool:
 
     def _start(self) -> None:
         offline = {"HF_HUB_OFFLINE": "1", FOLDER: os.environ.get(FOLDER) or str(cache.folder())}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "unica.studio.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            env={**os.environ, **offline},  # as many threads as a command has, so that results have the same bytes
-            start_new_session=True,  # Ctrl-C in the terminal is for the studio, which ends its workers
-        )
+        process = LineProcess("unica.studio.worker", offline)  # with as many threads as a command has: the same bytes
         worker = _Worker(process)
         self._workers.append(worker)
         threading.Thread(target=self._listen, args=(worker,), daemon=True).start()
 
     def _listen(self, worker: _Worker) -> None:
         """Pass on what a worker says, until it ends."""
-        assert worker.process.stdout is not None
-        for line in worker.process.stdout:
-            event = json.loads(line)
+        for event in worker.process.lines():
             job = event.pop("id")
             with self._lock:
                 if event["event"] == "ready":
@@ -143,7 +131,6 @@ class Pool:
                     self._next()
                 elif worker.job == job and worker.cancelled is None:
                     self._tell(job, event)
-        worker.process.wait()
         with self._lock:
             if worker in self._workers:
                 self._replace(worker, "the process that drew this ended: there may not be enough memory for it")
@@ -187,7 +174,7 @@ class Pool:
             if chosen.long:
                 self._long.add(chosen.id)
             self._tell(chosen.id, {"event": "started"})
-            self._send(worker, {"job": {**chosen.description, "id": chosen.id}})
+            worker.process.send({"job": {**chosen.description, "id": chosen.id}})
         idle = any(worker.job is None for worker in self._workers)
         if self._queue and not idle and len(self._workers) < self.size and not self._closed.is_set():
             self._start()
@@ -199,14 +186,6 @@ class Pool:
 
     def _tell(self, job: str, event: dict[str, Any]) -> None:
         self._listener(job, event)
-
-    def _send(self, worker: _Worker, message: Mapping[str, Any]) -> None:
-        assert worker.process.stdin is not None
-        try:
-            worker.process.stdin.write(json.dumps(message) + "\n")
-            worker.process.stdin.flush()
-        except OSError:  # it has just ended, which its thread will see
-            pass
 
     def _watch(self) -> None:
         """Kill workers that do not stop when they are told to."""

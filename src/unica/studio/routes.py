@@ -19,8 +19,10 @@ from fastapi.responses import FileResponse, JSONResponse, Response, StreamingRes
 from unica.errors import UnicaError
 from unica.jobs.options import Refused
 from unica.studio.forms import forms
+from unica.studio.looking import Looking
 from unica.studio.store import Session
 from unica.studio.studio import LARGEST_FILE, Studio
+from unica.viewer.page import Answer, refusal
 
 _PAGE = Path(__file__).parent / "page"
 _SAFE = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # for files that users brought
@@ -33,7 +35,7 @@ mimetypes.add_type("text/javascript", ".js")
 
 def routes(studio: Studio) -> APIRouter:
     """All routes of the page, on one studio."""
-    router = APIRouter()
+    router, looking = APIRouter(), Looking()
 
     def session_of(request: Request) -> Session:
         return studio.store.session(request.scope["unica_session"])
@@ -124,6 +126,17 @@ def routes(studio: Studio) -> APIRouter:
         headers = {"content-security-policy": _SAFE, "cache-control": "private, max-age=3600"}
         attached = download or kind not in _SHOWN
         return FileResponse(path, media_type=kind, headers=headers, filename=name if attached else None)
+
+    @router.get("/studio/look/{record}/{name}/{below:path}")
+    async def look(request: Request, record: str, name: str, below: str) -> Response:
+        def answer() -> Answer:
+            try:
+                return looking.answer(studio.store.find(session_of(request), record).path(name), below)
+            except UnicaError as error:
+                return refusal(404, str(error))
+
+        found = await to_thread.run_sync(answer)
+        return Response(found.body, found.status, {"cache-control": "no-store"}, media_type=found.kind)
 
     @router.get("/studio/events")
     async def events(request: Request) -> Response:

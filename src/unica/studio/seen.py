@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from unica.image import Picture
 
 PREVIEW, THUMB = 2048, 320  # pixels of the longer side
+LARGE = 32_000_000  # pixels; more are looked at in the viewer, and the page shows a preview
 
 
 def facts_of_picture(path: Path) -> dict[str, Any]:
@@ -44,6 +45,20 @@ def facts_of_model(path: Path) -> dict[str, Any]:
         "engine": model.engine,
     }
     return facts | (_previews(path, model.picture) if model.has_source else {})
+
+
+def copies_of_result(path: Path) -> dict[str, str]:
+    """Write a thumbnail beside a picture, and a preview if it is large; return their names."""
+    from unica.image import load, read_header
+
+    width, height = read_header(path).size
+    if width * height <= LARGE:
+        return {"thumb": thumbnail(path)}
+    picture = load(path, max_side=PREVIEW, smallest=1)
+    return {
+        "preview": _small(path, picture, PREVIEW, f"{path.stem}.preview.webp"),
+        "thumb": _small(path, picture, THUMB, f"{path.stem}.thumb.webp"),
+    }
 
 
 def thumbnail(path: Path) -> str:

@@ -10,9 +10,7 @@ It is a process, so that it can be killed, what it takes of memory comes back, a
 from __future__ import annotations
 
 import base64
-import json
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -20,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unica.errors import UnicaError, reason
+from unica.fleet.lines import claim_stdout, heard
 from unica.jobs.progress import Progress
-from unica.studio.seen import thumbnail
+from unica.studio.seen import copies_of_result, thumbnail
 
 if TYPE_CHECKING:
     from unica.tasks.run import Frame
@@ -100,7 +99,7 @@ def draw(job: Mapping[str, Any], tell: Tell, control: Control) -> dict[str, Any]
 
         def saved(self, picture: Mapping[str, Any]) -> None:
             path = Path(picture["path"])
-            beside = {"thumb": thumbnail(path)}
+            beside = copies_of_result(path)
             if picture["seed"] in origins:
                 beside["origins"] = f"{path.stem}.origins.png"
                 (folder / beside["origins"]).write_bytes(origins.pop(picture["seed"]))
@@ -221,19 +220,15 @@ def _warm() -> None:
 
 def main() -> None:
     """Do jobs until stdin ends."""
-    out = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
-    os.dup2(2, 1)  # whatever prints must not be taken for an event
-    lock, control = threading.Lock(), Control()
+    say, control = claim_stdout(), Control()
     waiting: list[dict[str, Any]] = []
     news = threading.Condition()
 
     def tell(event: dict[str, Any]) -> None:
-        with lock:
-            print(json.dumps({**event, "id": control.job}), file=out)
+        say({**event, "id": control.job})
 
     def listen() -> None:
-        for line in sys.stdin:
-            asked = json.loads(line)
+        for asked in heard():
             with news:
                 if "job" in asked:
                     waiting.append(asked["job"])

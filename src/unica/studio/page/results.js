@@ -1,6 +1,6 @@
 // What was made: the strip of results, and what can be done with the one that is on the stage.
 
-import { $, el, svg, ask, address, seconds, bytes, copy, dialog, sentence } from "./util.js";
+import { $, el, svg, ask, address, viewer, seconds, bytes, copy, dialog, sentence } from "./util.js";
 import { state, on, tell, save, jobs } from "./state.js";
 
 export const pictureOf = (shown) => {
@@ -164,6 +164,13 @@ export function drawDetails() {
   });
   bar.replaceChildren(
     el("span", { className: "facts" }, facts),
+    picture.preview
+      ? el(
+          "a",
+          { className: "button", href: viewer(record.id, picture.path), target: "_blank", rel: "noopener" },
+          "Look closely",
+        )
+      : "",
     el(
       "a",
       { className: "button", href: `${address(record.id, picture.path)}?download=true`, download: picture.path },

@@ -51,6 +51,7 @@ export async function ask(path, body, type = "application/json") {
 }
 
 export const address = (record, name) => `/studio/files/${record}/${encodeURIComponent(name)}`;
+export const viewer = (record, name) => `/studio/look/${record}/${encodeURIComponent(name)}/`;
 export const sentence = (text) =>
   text ? (/^\S*[./]\w/.test(text) ? text : text[0].toUpperCase() + text.slice(1)).replace(/\.?$/, ".") : "";
 

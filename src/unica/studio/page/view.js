@@ -80,7 +80,7 @@ function drawResult({ record, picture }) {
   $("tools").replaceChildren();
   stage.setTool(null);
   const from = state.records.get(beforeIt(record)),
-    file = address(record.id, picture.path);
+    file = address(record.id, picture.preview || picture.path);
   const views = [
     "picture",
     ...(from?.preview ? ["compare"] : []),

@@ -31,7 +31,7 @@ class _Memory:
     level: Level | None = None  # of the latest step
     step: int = 0
     origins: Int[Tensor, "h w 2"] | None = None
-    prior: Float[Tensor, "hs ws"] | None = None
+    priors: Float[Tensor, "n hs ws"] | None = None  # of the blocks of the coarsest level
 
 
 class PatchDenoiser:
@@ -113,14 +113,14 @@ class PatchDenoiser:
         balance = settings.balance if level.index == 0 and settings.is_exact(level, t) else 0
         order = self._order(x, t, patch, level) if memory.free or level.heights is not None else None
         edges = settings.edges if order is None else settings.ordered_edges
-        # A canvas that shows the source evenly needs all of it alike; a canvas of sky alone needs no ground.
-        row_use = None if order is None or level.heights is None else order.softmax(1).mean(0)
         found = posterior(
             x, scale, t, patch, edges,
-            prior=memory.prior if balance else None, balance=balance, wrap=level.wrap, pixel_weight=pixel_weight,
-            order=order, relevance=self.relevance if level.index == 0 else None, row_use=row_use, dtype=self.dtype,
+            priors=memory.priors if balance else None, balance=balance, wrap=level.wrap, pixel_weight=pixel_weight,
+            # A canvas that shows the source evenly needs all of it alike; a canvas of sky alone needs no ground.
+            order=order, ordered_use=order is not None and level.heights is not None,
+            relevance=self.relevance if level.index == 0 else None, dtype=self.dtype,
         )  # fmt: skip
-        memory.prior, memory.origins = found.prior, found.origins
+        memory.priors, memory.origins = found.priors, found.origins
         return self._copy(found.x0, scale.pixels, level, memory) if _is_last(t, level) else found.x0
 
     def _order(self, x: Float[Tensor, "c h w"], t: float, patch: int, level: Level) -> Float[Tensor, "h hs"] | None:

@@ -19,11 +19,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from unica.patches.pairs import Block, CompiledPairs, MatmulPairs
-from unica.pyramid import Scale
+from unica.pyramid import Scale, Size
 from unica.torus import Axes, wrap_pad
 
 _BLOCK = 2**26  # weights in memory at once (256 MiB; twice, as matrix products)
-_SAMPLE = 24  # pixels of the side of a sample
+_ALIKE = 1.5  # sides of a block, as multiples of the source's
 _RARE = 1e-6  # source patches that are used less than this get no higher prior for it
 _LARGEST_LOG = 60.0  # bound of what a round adds to a log prior
 _LARGEST_PRIOR = 1e4
@@ -47,7 +47,7 @@ class Posterior(NamedTuple):
 
     x0: Float[Tensor, "c h w"]
     origins: Int[Tensor, "h w 2"]  # row and column in the source of each pixel's likeliest patch
-    prior: Float[Tensor, "hs ws"]  # log prior of source patches that makes their use more even in the next step
+    priors: Float[Tensor, "n hs ws"]  # of each block: log prior of source patches, for more even use in the next step
 
 
 def posterior(
@@ -57,13 +57,13 @@ def posterior(
     patch: int,
     edges: Edges,
     overlap: int | None = None,
-    prior: Float[Tensor, "hs ws"] | None = None,
+    priors: Float[Tensor, "n hs ws"] | None = None,
     balance: int = 0,
     wrap: Axes = "",
     pixel_weight: Float[Tensor, "h w"] | None = None,
     order: Float[Tensor, "h hs"] | None = None,
     relevance: Float[Tensor, "hs ws"] | None = None,
-    row_use: Float[Tensor, " hs"] | None = None,
+    ordered_use: bool = False,
     backend: Backend | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Posterior:
@@ -72,14 +72,15 @@ def posterior(
     - `overlap`: side of the central part of a patch that counts in the average; all of it by default, 1 is its centre.
     - `order`: log prior of source rows for each row of the canvas. Rows at minus infinity are not even compared.
     - `relevance`: log prior of the source's patches, the same everywhere on the canvas.
-    - `prior`: a log prior as well, but one that only serves balance. `balance` rounds of Sinkhorn's iteration change it
-      so that all patches get equal use, or use in proportion to their relevance and to `row_use`, which is how much of
-      each source row is wanted. On canvases of several blocks, evenly spaced samples stand for the whole.
+    - `priors`: log priors as well, but such that only serve balance: one for each block of the canvas. `balance` rounds
+      of Sinkhorn's iteration change them so that all patches get equal use in every block, or use in proportion to
+      their relevance and, if `ordered_use`, to what the order makes of each source row there.
     - `pixel_weight`: how much each pixel of x counts, 1 by default. A pixel with noise s instead of sigma has
       (sigma / s)^2.
     - `dtype`: of the matrix products, as long as the noise is larger than its rounding. Compiled loops use float32.
 
-    It works in blocks, so memory is bounded.
+    It works in blocks, so memory is bounded. With balance they are about as large as the source: on a larger canvas, what
+    is used too often here and too seldom there would be even, and yet repeated.
     """
     backend = backend or ("compiled" if x.device.type == "cpu" else "matmul")
     if pixel_weight is not None:
@@ -88,64 +89,41 @@ def posterior(
     height, width = x.shape[1:]
     radius, reach = patch // 2, (patch if overlap is None else overlap) // 2
     visible = source.visible.to(x.dtype)
-    prior = torch.zeros_like(visible) if prior is None else prior
     relevance = torch.zeros_like(visible) if relevance is None else relevance
     order = visible.new_zeros(height, len(visible)) if order is None else order
-    fitting = _fitting(source.size, (height, width), radius, wrap)
-    wanted = _wanted_use(relevance, row_use, source.visible) * fitting
     lowest, depth = _candidates(order)
+    keys = depth * visible.shape[1] if backend == "compiled" else visible.numel()
+    blocks = _blocks(height, width, reach, keys, source.size if balance else None)
+    priors = visible.new_zeros(len(blocks), *source.size) if priors is None or len(priors) != len(blocks) else priors
     padded, signed_cost = _padded(x, pixel_weight, radius + reach, edges, wrap)
     outside_cost = edges.outside + len(x) * sigma**2  # the edge's cost, and the expected one of the noise elsewhere
-    make = CompiledPairs if backend == "compiled" else MatmulPairs
-
-    def pairs_of(rows: tuple[int, int], columns: tuple[int, int]) -> CompiledPairs | MatmulPairs:
-        """The weights of all patches in these rows and columns of the canvas."""
-        (top, bottom), (left, right) = rows, columns
-        view = (slice(top + reach, bottom + reach + 2 * radius), slice(left + reach, right + reach + 2 * radius))
-        on_canvas = torch.arange(top, bottom, device=x.device) % height
-        log_prior = order[on_canvas, :, None] + (prior + relevance).masked_fill(~source.visible, -torch.inf)
-        return make(
-            Block(
-                padded[:, view[0], view[1]], signed_cost[view], source.pixels, visible, outside_cost, log_prior,
-                lowest[on_canvas], depth, sigma, patch, dtype,
-            )  # fmt: skip
-        )
-
-    x0, origins = torch.empty_like(x), x.new_empty(height, width, 2, dtype=torch.int32)
-    keys = depth * visible.shape[1] if backend == "compiled" else visible.numel()
-    blocks = _blocks(height, width, reach, keys)
-    even = torch.ones_like(visible)
-    if len(blocks) > 1 and balance:
-        samples = _samples(height, width, keys)
-        prior = prior + _balanced([(pairs_of(*sample), None) for sample in samples], even, balance, wanted).log()
-    for rows, columns in blocks:
+    x0, origins, later = torch.empty_like(x), x.new_empty(height, width, 2, dtype=torch.int32), []
+    for (rows, columns), prior in zip(blocks, priors, strict=True):
         top, bottom = _with_halo(rows, height, reach, "y" in wrap)
         left, right = _with_halo(columns, width, reach, "x" in wrap)
+        view = (slice(top + reach, bottom + reach + 2 * radius), slice(left + reach, right + reach + 2 * radius))
         inner = (slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left))
-        pairs, scale = pairs_of((top, bottom), (left, right)), even
-        if len(blocks) == 1 and balance:
-            scale = _balanced([(pairs, inner)], even, balance, wanted)
-            prior = prior + scale.log()
+        on_canvas = torch.arange(top, bottom, device=x.device) % height
+        of_source = (prior + relevance).masked_fill(~source.visible, -torch.inf)
+        block = Block(
+            padded[:, view[0], view[1]], signed_cost[view], source.pixels, visible, outside_cost,
+            order[on_canvas, :, None] + of_source, lowest[on_canvas], depth, sigma, patch, dtype,
+        )  # fmt: skip
+        pairs = CompiledPairs(block) if backend == "compiled" else MatmulPairs(block)
+        scale = torch.ones_like(visible)
+        if balance:
+            fitting = _fitting(source.size, (height, width), rows, columns, radius, wrap).to(visible)
+            row_use = order[rows].softmax(1).mean(0) if ordered_use else None
+            wanted = _wanted_use(relevance, row_use, source.visible) * fitting
+            count = (rows.stop - rows.start) * (columns.stop - columns.start)
+            for _ in range(balance):
+                scale = _evened(scale, pairs.use(scale, inner) / count, wanted)
+            prior = _carried((prior + scale.log()).clamp(-_LARGEST_PRIOR, _LARGEST_PRIOR), fitting)
+        later.append(prior)
         origins[rows, columns] = pairs.normalise(scale)[inner]
         total = pairs.overlap_sum(reach)[inner]
         x0[:, rows, columns] = (total[..., :-1] / total[..., -1:].clamp_min(1e-12)).movedim(-1, 0)
-    prior = _carried(prior.clamp(-_LARGEST_PRIOR, _LARGEST_PRIOR), (height, width), radius, wrap)
-    return Posterior(x0, origins, prior)
-
-
-def _balanced(
-    blocks: list[tuple[CompiledPairs | MatmulPairs, tuple[slice, slice] | None]],
-    scale: Float[Tensor, "hs ws"],
-    rounds: int,
-    wanted: Float[Tensor, "hs ws"],
-) -> Float[Tensor, "hs ws"]:
-    """The scale of source patches that makes their use by all these blocks (or parts of them) as it is wanted."""
-    parts = [(pairs, (slice(0, pairs.size[0]), slice(0, pairs.size[1])) if part is None else part) for pairs, part in blocks]
-    count = sum((rows.stop - rows.start) * (columns.stop - columns.start) for _, (rows, columns) in parts)
-    for _ in range(rounds):
-        usage = sum((pairs.use(scale, part) for pairs, part in parts), torch.zeros_like(scale))
-        scale = _evened(scale, usage / count, wanted)
-    return scale
+    return Posterior(x0, origins, torch.stack(later))
 
 
 def _evened(
@@ -168,28 +146,30 @@ def _wanted_use(
     return torch.where(visible, shares / (shares * visible).mean(), 1.0)
 
 
-def _fitting(source: tuple[int, int], canvas: tuple[int, int], radius: int, wrap: Axes) -> Float[Tensor, "hs ws"]:
-    """How much more or less often than others source patches fit that reach beyond the source.
+def _fitting(
+    source: Size, canvas: Size, rows: slice, columns: slice, radius: int, wrap: Axes
+) -> Float[Tensor, "hs ws"]:
+    """How much less often than others source patches fit that reach beyond the source, in a block of the canvas.
 
-    They belong at a border, of which a larger canvas has less in proportion, and a torus none. If they were wanted as
-    often as others, their prior would grow, and as soon as patches get smaller they would be everywhere.
+    They belong at the same border of the canvas. If they were wanted as often as others where there is none, their
+    prior would grow, and as soon as patches get smaller they would be everywhere.
     """
     shares = []
-    for of, on, name in zip(source, canvas, "yx"):
-        at = torch.arange(of)
-        beyond = (at < radius) | (at >= of - radius)
-        shares.append(torch.where(beyond, _RARE if name in wrap else min(of / on, 1.0), 1.0))
+    for of, on, part, name in zip(source, canvas, (rows, columns), "yx"):
+        share, most = torch.ones(of), min(of / (part.stop - part.start), 1.0)
+        share[:radius] = most if part.start == 0 and name not in wrap else _RARE
+        share[max(of - radius, 0) :] = most if part.stop == on and name not in wrap else _RARE
+        shares.append(share)
     return torch.outer(*shares)
 
 
-def _carried(prior: Float[Tensor, "hs ws"], canvas: tuple[int, int], radius: int, wrap: Axes) -> Float[Tensor, "hs ws"]:
-    """The prior for the next step. On a larger canvas, patches that reach beyond the source get that of the nearest one
-    that does not: when patches get smaller, they are as good as that."""
-    for axis, name in enumerate("yx"):
-        length = prior.shape[axis]
-        if (name in wrap or canvas[axis] > length) and length > 2 * radius:
-            inside = torch.arange(length, device=prior.device).clamp(radius, length - 1 - radius)
-            prior = prior.index_select(axis, inside)
+def _carried(prior: Float[Tensor, "hs ws"], fitting: Float[Tensor, "hs ws"]) -> Float[Tensor, "hs ws"]:
+    """The prior for the next step. Patches that fit less often than others, since they reach beyond the source, get that
+    of the nearest one that does not: when patches get smaller, they are as good as that."""
+    for axis in (0, 1):
+        inside = (fitting.amax(1 - axis) >= fitting.max()).nonzero()[:, 0]
+        at = torch.arange(prior.shape[axis], device=prior.device).clamp(inside.min(), inside.max())
+        prior = prior.index_select(axis, at)
     return prior
 
 
@@ -201,28 +181,22 @@ def _candidates(order: Float[Tensor, "h hs"]) -> tuple[Int[Tensor, " h"], int]:
     return first.clamp_max(allowed.shape[1] - depth), depth
 
 
-def _blocks(height: int, width: int, halo: int, keys: int) -> list[tuple[slice, slice]]:
-    """The blocks of a canvas: square, or longer if the canvas is low. Balance works best with few blocks."""
+def _blocks(height: int, width: int, halo: int, keys: int, like: Size | None) -> list[tuple[slice, slice]]:
+    """The blocks of a canvas: about as large as `like`, or as large as memory allows: square, or longer if it is low."""
+    if like is not None:
+        down, across = (max(round(on / (_ALIKE * of)), 1) for on, of in zip((height, width), like))
+        tall, wide = -(-height // down), -(-width // across)
+        if (tall + 2 * halo) * (wide + 2 * halo) * keys <= _BLOCK:
+            return _cut(height, width, tall, wide)
     patches = _BLOCK // keys
     tall = min(height, max(math.isqrt(patches) - 2 * halo, 8))
-    wide = max(patches // (tall + 2 * halo) - 2 * halo, 8)
+    return _cut(height, width, tall, max(patches // (tall + 2 * halo) - 2 * halo, 8))
+
+
+def _cut(height: int, width: int, tall: int, wide: int) -> list[tuple[slice, slice]]:
     rows = [slice(i, min(i + tall, height)) for i in range(0, height, tall)]
     columns = [slice(j, min(j + wide, width)) for j in range(0, width, wide)]
     return [(r, c) for r in rows for c in columns]
-
-
-def _samples(height: int, width: int, keys: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Rows and columns of small squares of a canvas, evenly spaced, which together are as large as a block."""
-    side = min(_SAMPLE, height, width)
-    count = max(_BLOCK // keys // side**2, 1)
-    down = min(max(round(math.sqrt(count * height / width)), 1), max(height // side, 1))
-    across = min(max(count // down, 1), max(width // side, 1))
-
-    def places(length: int, number: int) -> list[tuple[int, int]]:
-        starts = [round((n + 0.5) * length / number - side / 2) for n in range(number)]
-        return [(start, start + side) for start in starts]
-
-    return [(rows, columns) for rows in places(height, down) for columns in places(width, across)]
 
 
 def _with_halo(part: slice, length: int, reach: int, wrap: bool) -> tuple[int, int]:

@@ -51,7 +51,7 @@ class CompiledPairs:
     """Compiled loops. Weights lie as row, source row, column, source column, so that loops run over adjacent ones."""
 
     def __init__(self, block: Block):
-        self.lowest, self.values, self.size = block.lowest.numpy(), block.values.numpy(), block.size
+        self.lowest, self.values = block.lowest.numpy(), block.values.numpy()
         (height, width), margin = block.size, [block.patch // 2] * 4
         self.weights = np.empty((height, block.depth, width, block.visible.shape[1]), np.float32)
         kernels.run(
@@ -87,7 +87,6 @@ class MatmulPairs:
 
     def __init__(self, block: Block):
         self.values, self.source_size = block.values.flatten(1).T, block.visible.shape
-        self.size = block.size
         log_prior = block.log_prior.flatten(1)[:, None]
         logs = _distances(block).mul_(-0.5 / block.sigma**2).add_(log_prior)
         self.weights = logs.sub_(logs.amax(-1, keepdim=True)).clamp_min_(_SMALLEST_LOG).exp_()

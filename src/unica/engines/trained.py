@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unica.devices import find_device
-from unica.diffusion import Denoiser, Level, Parts, Prediction, eps_of, late, mean_of
+from unica.diffusion import Denoiser, Level, Parts, Prediction, eps_of, mean_of
 from unica.engines.base import Model, Run
 from unica.engines.files import (
     HUB_FILE,
@@ -129,13 +129,13 @@ class TrainedModel(ModelHubMixin, Model, library_name="unica", tags=["unica", "s
         levels = self.process.levels(canvas_sizes(size, whole)[: len(sizes)], wrap)
         if self.patchwork is None:
             return Run(levels)
-        coarsest, *finer = self.patchwork.levels(size, wrap, _PATCHES)
+        coarsest, *finer = self.patchwork.levels(size, wrap, _PATCHES, self.process.taken_over)
         layout = replace(levels[0], part=_NETWORK)
         if layout.start == self.process.chain:
             layout, start = replace(layout, heights=coarsest.heights), None
         else:
             start = self.patchwork.source(layout.size)
-        return Run([layout, late(coarsest, self.process.taken_over), *finer], start)
+        return Run([layout, coarsest, *finer], start)
 
     def denoiser(self, seeds: Sequence[int]) -> Denoiser:
         network = NetworkDenoiser(self)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from unica.diffusion import Level, Prediction, eps_of
 from unica.image import resize
-from unica.patches.exact import posterior
+from unica.patches.exact import Priors, posterior
 from unica.patches.healing import heal
 from unica.patches.match import match
 from unica.patches.order import heights_of, row_prior
@@ -31,7 +31,7 @@ class _Memory:
     level: Level | None = None  # of the latest step
     step: int = 0
     origins: Int[Tensor, "h w 2"] | None = None
-    priors: Float[Tensor, "n hs ws"] | None = None  # of the blocks of the coarsest level
+    priors: Priors | None = None
 
 
 class PatchDenoiser:

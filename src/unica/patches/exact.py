@@ -42,12 +42,30 @@ class Edges(NamedTuple):
     outside: float
 
 
+class Priors(NamedTuple):
+    """Log priors of source patches that make their use more even: one for each block of the canvas."""
+
+    of_blocks: Float[Tensor, "n hs ws"]
+    sigma: float  # of the step that made them
+    patch: int
+
+    def at(self, sigma: float, patch: int) -> Float[Tensor, "n hs ws"]:
+        """The priors for another step, with other noise and patches.
+
+        A prior outweighs differences of patches, and they count more where there is less noise. One block has so many
+        rounds that it finds its priors anyway, and its settings are tuned without this.
+        """
+        if len(self.of_blocks) == 1:
+            return self.of_blocks
+        return self.of_blocks * (self.sigma / sigma * patch / self.patch) ** 2
+
+
 class Posterior(NamedTuple):
     """The estimate of the clean picture, and what it is made of."""
 
     x0: Float[Tensor, "c h w"]
     origins: Int[Tensor, "h w 2"]  # row and column in the source of each pixel's likeliest patch
-    priors: Float[Tensor, "n hs ws"]  # of each block: log prior of source patches, for more even use in the next step
+    priors: Priors  # for the next step
 
 
 def posterior(
@@ -57,7 +75,7 @@ def posterior(
     patch: int,
     edges: Edges,
     overlap: int | None = None,
-    priors: Float[Tensor, "n hs ws"] | None = None,
+    priors: Priors | None = None,
     balance: int = 0,
     wrap: Axes = "",
     pixel_weight: Float[Tensor, "h w"] | None = None,
@@ -94,11 +112,11 @@ def posterior(
     lowest, depth = _candidates(order)
     keys = depth * visible.shape[1] if backend == "compiled" else visible.numel()
     blocks = _blocks(height, width, reach, keys, source.size if balance else None)
-    priors = visible.new_zeros(len(blocks), *source.size) if priors is None or len(priors) != len(blocks) else priors
+    before = visible.new_zeros(len(blocks), *source.size) if priors is None else priors.at(sigma, patch)
     padded, signed_cost = _padded(x, pixel_weight, radius + reach, edges, wrap)
     outside_cost = edges.outside + len(x) * sigma**2  # the edge's cost, and the expected one of the noise elsewhere
     x0, origins, later = torch.empty_like(x), x.new_empty(height, width, 2, dtype=torch.int32), []
-    for (rows, columns), prior in zip(blocks, priors, strict=True):
+    for (rows, columns), prior in zip(blocks, before, strict=True):
         top, bottom = _with_halo(rows, height, reach, "y" in wrap)
         left, right = _with_halo(columns, width, reach, "x" in wrap)
         view = (slice(top + reach, bottom + reach + 2 * radius), slice(left + reach, right + reach + 2 * radius))
@@ -123,7 +141,7 @@ def posterior(
         origins[rows, columns] = pairs.normalise(scale)[inner]
         total = pairs.overlap_sum(reach)[inner]
         x0[:, rows, columns] = (total[..., :-1] / total[..., -1:].clamp_min(1e-12)).movedim(-1, 0)
-    return Posterior(x0, origins, torch.stack(later))
+    return Posterior(x0, origins, Priors(torch.stack(later), sigma, patch))
 
 
 def _evened(
@@ -184,13 +202,19 @@ def _candidates(order: Float[Tensor, "h hs"]) -> tuple[Int[Tensor, " h"], int]:
 def _blocks(height: int, width: int, halo: int, keys: int, like: Size | None) -> list[tuple[slice, slice]]:
     """The blocks of a canvas: about as large as `like`, or as large as memory allows: square, or longer if it is low."""
     if like is not None:
-        down, across = (max(round(on / (_ALIKE * of)), 1) for on, of in zip((height, width), like))
+        down, across = alike((height, width), like)
         tall, wide = -(-height // down), -(-width // across)
         if (tall + 2 * halo) * (wide + 2 * halo) * keys <= _BLOCK:
             return _cut(height, width, tall, wide)
     patches = _BLOCK // keys
     tall = min(height, max(math.isqrt(patches) - 2 * halo, 8))
     return _cut(height, width, tall, max(patches // (tall + 2 * halo) - 2 * halo, 8))
+
+
+def alike(canvas: Size, source: Size) -> tuple[int, int]:
+    """How many blocks a canvas has along y and x that are about as large as the source."""
+    down, across = (max(round(on / (_ALIKE * of)), 1) for on, of in zip(canvas, source))
+    return down, across
 
 
 def _cut(height: int, width: int, tall: int, wide: int) -> list[tuple[slice, slice]]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from unica.diffusion import Level
 from unica.pyramid import Scale
 
-_MOST = 20.0  # times that a row counts as stretched, at most
+_MOST = 4.0  # times that a row counts as stretched, at most: on larger canvases more of the source must be possible
 _LARGEST_SHARE = 2.2  # of the rows that a higher canvas has more: how much a row gets at most, over its even share
 _ROUNDS = 20  # in which shares settle
 _PATCH = 7  # side of the patches that are compared to know a source

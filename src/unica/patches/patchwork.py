@@ -14,6 +14,7 @@ from unica.errors import UnicaError
 from unica.image import Picture, resize
 from unica.masks import Mask, filled
 from unica.patches.denoiser import PatchDenoiser
+from unica.patches.exact import alike
 from unica.patches.healing import KEPT_DECAY, reach
 from unica.patches.match import match
 from unica.patches.order import stretched_heights
@@ -50,11 +51,13 @@ class Patchwork:
         sizes = level_sizes((height, width), settings.coarsest_area, levels)
         return cls(picture, pyramid(pixels, alpha, sizes), settings, dtype)
 
-    def levels(self, size: Size, wrap: Axes = "", part: str = "") -> list[Level]:
-        """The levels that draw on a canvas."""
+    def levels(self, size: Size, wrap: Axes = "", part: str = "", skipped: float = 0.0) -> list[Level]:
+        """The levels that draw on a canvas, without this fraction of the coarsest one's first steps."""
         sizes = canvas_sizes(size, [scale.size for scale in self.scales])
         heights = stretched_heights(self.scales[0], sizes[0][0])
-        return [replace(level, wrap=wrap, part=part, heights=heights) for level in self.settings.levels(sizes)]
+        larger = alike(sizes[0], self.scales[0].size) != (1, 1)
+        levels = self.settings.levels(sizes, skipped, larger)
+        return [replace(level, wrap=wrap, part=part, heights=heights) for level in levels]
 
     def source(self, size: Size) -> Float[Tensor, "1 c h w"]:
         """The picture at the coarsest level of a canvas, for runs that start from it."""

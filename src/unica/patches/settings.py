@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
-from unica.diffusion import Level, ddim, ddpm
+from unica.diffusion import Level, ddim, ddpm, late
 from unica.patches.exact import Edges
 from unica.pyramid import Size
 from unica.schedule import Exploding, no_blur
@@ -39,6 +39,7 @@ class PatchSettings:
     decay: float = 0.1  # healing spreads a seam over about 1 / sqrt(decay) pixels
     edge: float = 0.3  # larger jumps at seams stay edges; healing would make them glow
     exact_until: float = 0.3  # below this sigma the coarsest level is searched as well: the layout is settled
+    settled_steps: int = 3  # so many searched steps follow on a larger canvas, where more would make use less even
     exact_levels: int = 1  # on so many levels, from the coarsest, a step compares all patches
     kept_sigma: float = 0.2  # sigma at which patches are compared where the canvas is already known
 
@@ -67,9 +68,17 @@ class PatchSettings:
         """Whether a step compares all patches. On the coarsest level only the noisy steps do."""
         return level.index < self.exact_levels and (level.index > 0 or sigma >= self.exact_until)
 
-    def levels(self, sizes: list[Size]) -> list[Level]:
-        """The coarsest level takes stochastic steps. Finer levels are deterministic and remove blur, as in SinDDM."""
-        first = Level(0, sizes[0], self.coarse_times(), Exploding(), ddpm())
+    def levels(self, sizes: list[Size], skipped: float = 0.0, larger: bool = False) -> list[Level]:
+        """The coarsest level takes stochastic steps. Finer levels are deterministic and remove blur, as in SinDDM.
+
+        `skipped` is the fraction of the coarsest level's steps that others have made. `larger` canvases than the source
+        are made of several blocks.
+        """
+        first = late(Level(0, sizes[0], self.coarse_times(), Exploding(), ddpm()), skipped)
+        if larger:
+            searched = [t for t in first.times[:-1] if t < self.exact_until]
+            few = tuple(t for t in first.times if t not in searched[: -self.settled_steps])
+            first = replace(first, times=few)
         blur = partial(_linear, self.start) if self.deblur else no_blur
         return [
             first,

@@ -16,10 +16,10 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "unica"
 
 # A module or package may import those of the layers before its own.
 LAYERS = (
-    {"errors", "machine", "masks", "names", "plot", "schedule", "seeds", "torus"},
+    {"errors", "machine", "masks", "names", "noise", "plot", "schedule", "seeds", "torus", "window"},
     {"cache", "declare", "devices", "diffusion", "files", "threads", "tone"},
     {"fleet", "image", "prompts", "records", "tensor_files", "weights"},
-    {"provenance", "pyramid", "regions"},
+    {"provenance", "pyramid", "regions", "tiled"},
     {"guides", "motion", "networks", "patches"},
     {"metrics", "process"},
     {"training"},
@@ -127,6 +127,8 @@ def test_one_place_touches_each_heavy_library() -> None:
             "gradio",
             "fastapi",
             "ray",
+            "tifffile",
+            "fsspec",
         )
     }
     assert {Path(user).parent.name for user in users["PIL"]} == {"image"}
@@ -136,6 +138,7 @@ def test_one_place_touches_each_heavy_library() -> None:
     assert users["huggingface_hub"] == {"engines/trained.py"}
     assert users["transformers"] == {"guides/clip.py"}
     assert {Path(user).parent.name for user in users["gradio"] | users["fastapi"]} == {"studio"}
+    assert users["tifffile"] == {"tiled/tiff.py"} and users["fsspec"] == {"tiled/store.py"}
     assert users["ray"] == {"fleet/cluster.py"}
     assert users["typer"] == {f"cli/{name}.py" for name in ("app", "commands", "drawing", "options")}
 

@@ -126,7 +126,7 @@ def test_compiled_and_matmul_posteriors_agree(height, width, patch, wrap, channe
         given = partial(posterior, x, scale(y), 0.5, patch, edges, wrap=wrap, balance=2, order=rows, relevance=patches)
         one, other = given(backend="compiled"), given(backend="matmul")
         assert torch.allclose(one.x0, other.x0, atol=1e-3)
-        assert torch.allclose(one.prior, other.prior, atol=1e-2)
+        assert torch.allclose(one.priors.of_blocks, other.priors.of_blocks, atol=1e-2)
 
 
 def test_block_boundaries_leave_no_trace(monkeypatch) -> None:
@@ -156,9 +156,9 @@ def test_balance_makes_the_use_of_patches_even() -> None:
     x = noisy(torch.zeros_like(y), 1.0)
     shares = []
     for rounds in (0, 6):
-        prior = posterior(x, scale(y), 1.0, 7, FREE, balance=rounds).prior
-        again = posterior(x, scale(y), 1.0, 7, FREE, prior=prior, balance=1).prior
-        shares.append((again - prior).exp().std())  # what one more round would still correct
+        priors = posterior(x, scale(y), 1.0, 7, FREE, balance=rounds).priors
+        again = posterior(x, scale(y), 1.0, 7, FREE, priors=priors, balance=1).priors
+        shares.append((again.of_blocks - priors.of_blocks).exp().std())  # what one more round would still correct
     assert shares[1] < 0.2 * shares[0]
 
 
@@ -166,8 +166,10 @@ def test_balance_makes_the_use_of_patches_follow_their_relevance() -> None:
     y, rounds = scenery(), 12
     x = noisy(torch.zeros_like(y), 1.0)
     relevance = torch.linspace(0, 2, y.shape[2]).expand(y.shape[1:])
-    prior = posterior(x, scale(y), 1.0, 7, FREE, balance=rounds, relevance=relevance).prior
-    even = posterior(x, scale(y), 1.0, 7, FREE, prior=prior + relevance, balance=1).prior
+    priors = posterior(x, scale(y), 1.0, 7, FREE, balance=rounds, relevance=relevance).priors
+    (prior,) = priors.of_blocks
+    told = priors._replace(of_blocks=(prior + relevance)[None])
+    (even,) = posterior(x, scale(y), 1.0, 7, FREE, priors=told, balance=1).priors.of_blocks
     use = (prior + relevance - even).exp()  # what one round for an even use would divide by
     wanted = relevance.exp() / relevance.exp().mean()
     assert ((use / wanted)[3:-3, 3:-3] - 1).abs().max() < 0.15  # patches at the border may reach beyond the source
@@ -241,8 +243,8 @@ def test_a_balanced_use_is_the_one_that_the_order_expects() -> None:
     y, x = scenery(20, 24), noisy(scenery(20, 24, seed=3), 0.5)
     order = row_prior((torch.arange(20) - 20) / 20, 20, 4.0, 0.5, 7)
     even, expected = (
-        posterior(x, scale(y), 0.5, 7, FREE, order=order, balance=4, row_use=use).origins[..., 0].float().mean()
-        for use in (None, order.softmax(1).mean(0))
+        posterior(x, scale(y), 0.5, 7, FREE, order=order, balance=4, ordered_use=use).origins[..., 0].float().mean()
+        for use in (False, True)
     )
     assert expected < 6 and expected < even
 

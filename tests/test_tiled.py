@@ -21,19 +21,11 @@ from PIL import Image
 
 from unica.errors import UnicaError
 from unica.image import read_text
-from unica.tiled import (
-    TiledPicture,
-    TileWriter,
-    Tiling,
-    halved,
-    open_tiled,
-    working_files,
-    working_folder,
-    write_coarser,
-    write_coarser_tile,
-    writer,
-)
+from unica.tiled.base import TiledPicture, TileWriter, Tiling
+from unica.tiled.coarser import halved, write_coarser, write_coarser_tile
+from unica.tiled.formats import open_tiled, writer
 from unica.tiled.store import Remote
+from unica.tiled.working import working_files, working_folder
 
 TEXT = {"Software": "unica 1 é", "unica": '{"seed": 3}', "file": "caf\udce9"}  # the last is no UTF-8
 ENDINGS = (".zarr", ".dzi", ".tif")
@@ -257,7 +249,8 @@ def test_processes_share_the_work(tmp_path: Path, ending: str) -> None:
     code = f"""
 import sys
 import numpy as np
-from unica.tiled import Tiling, writer
+from unica.tiled.base import Tiling
+from unica.tiled.formats import writer
 tiling, pixels = Tiling({SIZE}, 3, 8, {TILE}), np.load({str(tmp_path / "pixels.npy")!r})
 target = writer({str(shared / f"x{ending}")!r}, tiling)
 for row, column in target.missing(0):

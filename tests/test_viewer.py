@@ -32,7 +32,9 @@ import unica
 from unica.cli.view import run
 from unica.errors import UnicaError
 from unica.image import load, resize, to_array, to_pil
-from unica.tiled import Tiling, halved, write_coarser, writer
+from unica.tiled.base import Tiling
+from unica.tiled.coarser import halved, write_coarser
+from unica.tiled.formats import writer
 from unica.viewer import library
 from unica.viewer.levels import Levels
 from unica.viewer.page import Page

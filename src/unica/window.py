@@ -66,7 +66,7 @@ class Window(NamedTuple):
 class Taps(NamedTuple):
     """What each row (or column) of a picture is made of: weighted rows of the picture at another size."""
 
-    index: Int64[np.ndarray, "n k"]
+    at: Int64[np.ndarray, "n k"]
     weight: Float[np.ndarray, "n k"]
 
 
@@ -103,7 +103,7 @@ def combined(
 ) -> Float[Tensor, "*b y x"]:
     """The weighted sums of rows, then of columns. x is the part `given` of its canvas, or all of it: then it wraps."""
     for axis, taps, start in ((-2, rows, given and given.top), (-1, columns, given and given.left)):
-        index = taps.index % x.shape[axis] if start is None else taps.index - start
+        index = taps.at % x.shape[axis] if start is None else taps.at - start
         x = _summed(x, axis, index, taps.weight)
     return x
 
@@ -124,7 +124,7 @@ def _summed(x: Tensor, axis: int, index: Int64[np.ndarray, "n k"], weight: Float
 def needed(rows: Taps, columns: Taps) -> Window:
     """The part of the picture that the taps read."""
     return Window.between(
-        (int(rows.index.min()), int(rows.index.max()) + 1), (int(columns.index.min()), int(columns.index.max()) + 1)
+        (int(rows.at.min()), int(rows.at.max()) + 1), (int(columns.at.min()), int(columns.at.max()) + 1)
     )
 
 

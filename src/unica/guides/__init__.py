@@ -5,4 +5,17 @@ from unica.guides.reference import LowPass, kept_at, kept_on, placed_at
 from unica.guides.region import Placed, Places
 from unica.guides.score import Ascent, Held, Score, Scored, Steered
 
-__all__ = ["Ascent", "Held", "LowPass", "Mirror", "Placed", "Places", "Score", "Scored", "Steered", "kept_at", "kept_on", "placed_at"]
+__all__ = [
+    "Ascent",
+    "Held",
+    "LowPass",
+    "Mirror",
+    "Placed",
+    "Places",
+    "Score",
+    "Scored",
+    "Steered",
+    "kept_at",
+    "kept_on",
+    "placed_at",
+]

@@ -22,8 +22,12 @@ from unica.jobs.workers import NAMES
 from unica.machine import peak_memory_mb
 from unica.tasks import Task, tasks
 from unica.tasks.run import LARGEST_AREA
-from unica.tiled import ENDINGS, TileWriter, Tiling, halved, open_tiled, working_files, working_folder, write_coarser
-from unica.tiled import writer as tile_writer
+from unica.tiled import ENDINGS
+from unica.tiled.base import TileWriter, Tiling
+from unica.tiled.coarser import halved, write_coarser
+from unica.tiled.formats import open_tiled
+from unica.tiled.formats import writer as tile_writer
+from unica.tiled.working import working_files, working_folder
 
 if TYPE_CHECKING:
     from unica.tasks.large import LargeCanvas, Layout

@@ -49,15 +49,17 @@ class Priors(NamedTuple):
     sigma: float  # of the step that made them
     patch: int
 
-    def at(self, sigma: float, patch: int) -> Float[Tensor, "n hs ws"]:
-        """The priors for another step, with other noise and patches.
+    def at(self, sigma: float, patch: int, count: int) -> Float[Tensor, "n hs ws"]:
+        """The priors of `count` blocks for another step, with other noise and patches.
 
         A prior outweighs differences of patches, and they count more where there is less noise. One block has so many
-        rounds that it finds its priors anyway, and its settings are tuned without this.
+        rounds that it finds its priors anyway, and its settings are tuned without this. Where memory decides about
+        blocks, there may be another number of them: then they begin with the mean.
         """
-        if len(self.of_blocks) == 1:
-            return self.of_blocks
-        return self.of_blocks * (self.sigma / sigma * patch / self.patch) ** 2
+        of_blocks = self.of_blocks
+        if len(of_blocks) != count:
+            of_blocks = of_blocks.mean(0, keepdim=True).expand(count, -1, -1)
+        return of_blocks if count == 1 else of_blocks * (self.sigma / sigma * patch / self.patch) ** 2
 
 
 class Posterior(NamedTuple):
@@ -97,8 +99,8 @@ def posterior(
       (sigma / s)^2.
     - `dtype`: of the matrix products, as long as the noise is larger than its rounding. Compiled loops use float32.
 
-    It works in blocks, so memory is bounded. With balance they are about as large as the source: on a larger canvas, what
-    is used too often here and too seldom there would be even, and yet repeated.
+    It works in blocks, so memory is bounded. With balance they are about as large as the source: on a larger canvas,
+    what is used too often here and too seldom there would be even, and yet repeated.
     """
     backend = backend or ("compiled" if x.device.type == "cpu" else "matmul")
     if pixel_weight is not None:
@@ -112,7 +114,7 @@ def posterior(
     lowest, depth = _candidates(order)
     keys = depth * visible.shape[1] if backend == "compiled" else visible.numel()
     blocks = _blocks(height, width, reach, keys, source.size if balance else None)
-    before = visible.new_zeros(len(blocks), *source.size) if priors is None else priors.at(sigma, patch)
+    before = visible.new_zeros(len(blocks), *source.size) if priors is None else priors.at(sigma, patch, len(blocks))
     padded, signed_cost = _padded(x, pixel_weight, radius + reach, edges, wrap)
     outside_cost = edges.outside + len(x) * sigma**2  # the edge's cost, and the expected one of the noise elsewhere
     x0, origins, later = torch.empty_like(x), x.new_empty(height, width, 2, dtype=torch.int32), []
@@ -182,8 +184,8 @@ def _fitting(
 
 
 def _carried(prior: Float[Tensor, "hs ws"], fitting: Float[Tensor, "hs ws"]) -> Float[Tensor, "hs ws"]:
-    """The prior for the next step. Patches that fit less often than others, since they reach beyond the source, get that
-    of the nearest one that does not: when patches get smaller, they are as good as that."""
+    """The prior for the next step. Patches that fit less often than others, since they reach beyond the source, get
+    that of the nearest one that does not: when patches get smaller, they are as good as that."""
     for axis in (0, 1):
         inside = (fitting.amax(1 - axis) >= fitting.max()).nonzero()[:, 0]
         at = torch.arange(prior.shape[axis], device=prior.device).clamp(inside.min(), inside.max())
@@ -200,11 +202,11 @@ def _candidates(order: Float[Tensor, "h hs"]) -> tuple[Int[Tensor, " h"], int]:
 
 
 def _blocks(height: int, width: int, halo: int, keys: int, like: Size | None) -> list[tuple[slice, slice]]:
-    """The blocks of a canvas: about as large as `like`, or as large as memory allows: square, or longer if it is low."""
+    """The blocks of a canvas, about as large as `like`, or as memory allows: then square, or longer if it is low."""
     if like is not None:
         down, across = alike((height, width), like)
         tall, wide = -(-height // down), -(-width // across)
-        if (tall + 2 * halo) * (wide + 2 * halo) * keys <= _BLOCK:
+        if tall * wide * like[0] * like[1] <= _BLOCK:
             return _cut(height, width, tall, wide)
     patches = _BLOCK // keys
     tall = min(height, max(math.isqrt(patches) - 2 * halo, 8))

@@ -83,7 +83,7 @@ def row_prior(
     Rows beyond the source are like its first or its last row.
     """
     costs = cost / (source_height * torch.gradient(heights)[0].abs()).clamp(1 / _MOST, 1)
-    distance = heights.clamp(0, 1)[:, None] - _source_heights(heights.clamp(0, 1), source_height, patch // 2)
+    distance = heights.clamp(0, 1)[:, None] - _source_heights(heights, source_height, patch // 2)
     log_prior = distance.square() * (-0.5 * (patch / sigma) ** 2 * costs[:, None])
     # The nearest row always stays, even where rows of the source are few.
     return log_prior.masked_fill(log_prior < log_prior.amax(1, keepdim=True) + _LOWEST_LOG, -torch.inf)
@@ -94,11 +94,11 @@ def _source_heights(heights: Float[Tensor, " h"], rows: int, radius: int) -> Flo
 
     Patches that reach beyond the source fit at the border of the canvas only. On a higher canvas its rows are at home
     there, and the rows between have all of the rest. Else a fifth of the canvas would want rows that it cannot have.
+    Where a canvas goes on beyond the source, its rows are at home where the source lies.
     """
-    even = even_heights(rows, heights.device)
+    if len(heights) <= rows or heights.min() < 0 or heights.max() > 1:
+        return even_heights(rows, heights.device)
     radius = min(radius, (rows - 1) // 2)
-    if len(heights) <= rows:
-        return even
     inner = torch.linspace(0, 1, rows - 2 * radius, device=heights.device)
     first, last = heights[radius], heights[-1 - radius]
     return torch.cat([heights[:radius], first + (last - first) * inner, heights[len(heights) - radius :]])

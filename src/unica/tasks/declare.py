@@ -183,8 +183,8 @@ def task(
     of one index, which belong into one file. For the command line: `preview` is the canvas, which tells before the run
     what will be new; `prepare` may load what is slow and say what a run will cost, `notes` are numbers reported with a
     finished picture, and `figures` are pictures that explain it. `local` tells by the values which of the files is
-    changed only where a `Region` marks it, by the name of its option: of a large one, only a part need be worked on. `sketch` is what the task draws, for
-    canvases that are drawn in parts.
+    changed only where a `Region` marks it, by the name of its option: of a large one, only a part need be worked on.
+    `sketch` is what the task draws, for canvases that are drawn in parts.
     """
 
     def register(function: Callable[..., Iterator[Frame]]) -> TaskFunction:

@@ -17,14 +17,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unica.diffusion import Level, cascade, guided, seeded
+from unica.diffusion import Kept, Level, cascade, guided, seeded
 from unica.engines.base import Model, Report
 from unica.errors import UnicaError
 from unica.guides import kept_on, placed_at
 from unica.image import to_array
 from unica.pyramid import Size
 from unica.tasks.declare import TaskFunction
-from unica.tasks.run import LARGEST_AREA, check_area, keeping, prepared
+from unica.tasks.run import LARGEST_AREA, keeping, prepared
 from unica.tasks.sketch import Sketch
 from unica.tensor_files import read_tensors, write_tensors
 from unica.threads import compute
@@ -56,46 +56,46 @@ class Layout:
 class LargeCanvas:
     """A picture that is drawn where it is looked at.
 
-    `canvas[y0:y1, x0:x1]` is an array h x w x channels of whole numbers, as a file would hold them. `canvas.level(k)` is
-    the canvas k levels coarser.
+    `canvas[y0:y1, x0:x1]` is an array h x w x channels of whole numbers, as a file would hold them. `canvas.level(k)`
+    is the canvas k levels coarser.
     """
 
     def __init__(self, model: Model, sketch: Sketch, seed: int = 0, layout: Layout | None = None) -> None:
         self.model, self.sketch, self.seed = model, sketch, seed
-        self._run = prepared(sketch.run.levels, sketch.inset is not None)
+        self.run = prepared(sketch.run.levels, sketch.inset is not None)
         if sketch.inset is not None:
-            self._run = [replace(level, heights=sketch.inset.heights) for level in self._run]
-        self._keeps = () if sketch.inset is None else (keeping(self._run[-1]),)
-        self._kept = [None if sketch.inset is None else self._kept_at(level.size) for level in self._run]
+            self.run = [replace(level, heights=sketch.inset.heights) for level in self.run]
+        self._keeps = () if sketch.inset is None else (keeping(self.run[-1]),)
+        self._kept = [None if sketch.inset is None else self._kept_at(level.size) for level in self.run]
         self._whole = self._drawn_whole()
-        height, width = self._run[self._whole - 1].size
+        height, width = self.run[self._whole - 1].size
         if height * width > LARGEST_LAYOUT:
-            what = "the layout of this picture" if self._whole < len(self._run) else "a picture of this model"
+            what = "the layout of this picture" if self._whole < len(self.run) else "a picture of this model"
             raise UnicaError(
                 f"{what} would have {width}x{height} pixels, and is drawn at once; at most"
                 f" {LARGEST_LAYOUT // 10**6} million are possible"
-                + ("" if self._whole < len(self._run) else " (with --detail patches, the rest is drawn in parts)")
+                + ("" if self._whole < len(self.run) else " (with --detail patches, the rest is drawn in parts)")
             )
         self._layout, self._lock = layout, Lock()
 
     def _drawn_whole(self) -> int:
         """How many levels must be drawn whole: the first, and all up to the last that looks at the whole canvas."""
-        reaches = [self._reach(position) for position in range(len(self._run))]
+        reaches = [self._reach(position) for position in range(len(self.run))]
         return max([1, *(position + 1 for position, reach in enumerate(reaches) if reach is None)])
 
     def _reach(self, position: int, keeps: bool = False) -> int | None:
-        return None if self.model.detail_patches is None else self.model.detail_patches.reach(self._run[position], keeps)
+        return None if self.model.detail_patches is None else self.model.detail_patches.reach(self.run[position], keeps)
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height."""
-        height, width = self._run[-1].size
+        height, width = self.run[-1].size
         return width, height
 
     @property
     def levels(self) -> int:
         """How many levels there are, with the finest, which has number 0."""
-        return len(self._run) - self._whole + 1
+        return len(self.run) - self._whole + 1
 
     @property
     def channels(self) -> int:
@@ -113,7 +113,7 @@ class LargeCanvas:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        return (*self._run[-1].size, self.channels)
+        return (*self.run[-1].size, self.channels)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -123,7 +123,7 @@ class LargeCanvas:
         """The canvas as it is so many levels before the finest. Each has about half the pixels a side."""
         if not 0 <= coarser < self.levels:
             raise UnicaError(f"level must be from 0 to {self.levels - 1}, not {coarser}")
-        return CanvasLevel(self, len(self._run) - 1 - coarser)
+        return CanvasLevel(self, len(self.run) - 1 - coarser)
 
     def __getitem__(self, key: Any) -> np.ndarray:
         return self.level(0)[key]
@@ -140,7 +140,7 @@ class LargeCanvas:
 
     def _draw_layout(self, report: Report) -> Layout:
         compute()
-        model, levels = self.model, self._run[: self._whole]
+        model, levels = self.model, self.run[: self._whole]
         levels = [
             replace(level, kept=None if kept is None else kept_on(*kept, level.drawn, level.size))
             for level, kept in zip(levels, self._kept)
@@ -152,23 +152,21 @@ class LargeCanvas:
             height, width = state.x.shape[-2:]
             report(sum(work[:step]) / sum(work), f"layout of {width}x{height} pixels")
         assert state is not None, "a level has a step"
-        if self._whole == len(self._run):
+        if self._whole == len(self.run):
             return Layout(state.x0, None)
         return Layout(state.x, model.origins(state.x[0], denoiser, 0))
 
-    def _kept_at(self, size: Size) -> Any:
+    def _kept_at(self, size: Size) -> tuple[Kept, Window]:
         inset = self.sketch.inset
         assert inset is not None
         picture, new = inset.told(self.model)
-        return placed_at(picture, new, inset.place, self._run[-1].size, size)
+        return placed_at(picture, new, inset.place, self.run[-1].size, size)
 
-    def part(
-        self, position: int, wanted: Window
-    ) -> tuple[Float[Tensor, "c h w"], Int[Tensor, "h w 2"] | None, Window]:
+    def part(self, position: int, wanted: Window) -> tuple[Float[Tensor, "c h w"], Int[Tensor, "h w 2"] | None, Window]:
         """What is drawn at a level (its position in the run) to have a window: the estimate, its origins in the source
         at that level, and the window that both have."""
         layout = self.layout()
-        last = self._run[self._whole - 1]
+        last = self.run[self._whole - 1]
         if position < self._whole:
             return layout.x[0], layout.origins, last.drawn
         assert layout.origins is not None and self.model.detail_patches is not None
@@ -176,7 +174,7 @@ class LargeCanvas:
         for at in range(position, self._whole - 1, -1):
             level = self._windowed(at, wanted)
             levels.insert(0, level)
-            wanted = needed(*linear(level.drawn, level.size, self._run[at - 1].size, level.wrap))
+            wanted = needed(*linear(level.drawn, level.size, self.run[at - 1].size, level.wrap))
         start = replace(last, window=wanted)
         denoiser = self.model.detail_patches.denoiser([self.seed])
         origins = wanted.rolled(layout.origins.movedim(-1, 0)).movedim(0, -1)
@@ -189,12 +187,12 @@ class LargeCanvas:
     @cached_property
     def _steps_before(self) -> int:
         """Steps of the layout that patches drew."""
-        part = self._run[-1].part
-        return sum(len(level.times) - 1 for level in self._run[: self._whole] if level.part == part)
+        part = self.run[-1].part
+        return sum(len(level.times) - 1 for level in self.run[: self._whole] if level.part == part)
 
     def _windowed(self, position: int, wanted: Window) -> Level:
         """A level that draws a window with the margin that it needs, which is wider where something is kept."""
-        level, kept = self._run[position], self._kept[position]
+        level, kept = self.run[position], self._kept[position]
         margin = self._reach(position)
         assert margin is not None
         if kept is not None:
@@ -211,8 +209,8 @@ class LargeCanvas:
         alpha = self._alpha(position, x0, origins) if self._transparent else None
         alpha = None if alpha is None else window.of(alpha, drawn)
         pixels = window.of(x0[: len(self.model.picture.pixels)], drawn).clamp(-1, 1).cpu()
-        if self.sketch.inset is not None and position == len(self._run) - 1:
-            pixels, alpha = self.sketch.inset.put_back(window, self._run[-1].size, pixels, alpha)
+        if self.sketch.inset is not None and position == len(self.run) - 1:
+            pixels, alpha = self.sketch.inset.put_back(window, self.run[-1].size, pixels, alpha)
         return to_array(pixels, alpha, self.bits)
 
     def _alpha(self, position: int, x0: Tensor, origins: Tensor | None) -> Float[Tensor, "1 h w"]:
@@ -221,7 +219,7 @@ class LargeCanvas:
             return ((x0[-1:] + 1) / 2).clamp(0, 1).cpu()
         alpha = None
         if model.detail_patches is not None and origins is not None:
-            alpha = model.detail_patches.alpha_at(self._run[position].index, origins)
+            alpha = model.detail_patches.alpha_at(self.run[position].index, origins)
         return torch.ones_like(x0[:1]).cpu() if alpha is None else alpha.cpu()
 
 
@@ -230,7 +228,7 @@ class CanvasLevel:
 
     def __init__(self, canvas: LargeCanvas, position: int) -> None:
         self._canvas, self._position = canvas, position
-        self._size = canvas._run[position].size
+        self._size = canvas.run[position].size
 
     @property
     def shape(self) -> tuple[int, int, int]:

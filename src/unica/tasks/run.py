@@ -186,6 +186,6 @@ def check_area(size: Size) -> None:
     height, width = size
     if height * width > LARGEST_AREA:
         raise UnicaError(
-            f"a picture of {width}x{height} is too large to be drawn whole: unica.canvas draws parts of it, and commands"
-            " write it in parts if the name ends in .tif, .zarr or .dzi"
+            f"a picture of {width}x{height} is too large to be drawn whole: unica.canvas draws parts of it, and"
+            " commands write it in parts if the name ends in .tif, .zarr or .dzi"
         )

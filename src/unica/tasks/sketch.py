@@ -24,10 +24,10 @@ class Inset(NamedTuple):
     @classmethod
     def of(cls, source: Canvas, left: int, right: int, up: int, down: int, feather: int = 0) -> Inset:
         """A canvas with so many new pixels on each side of the source."""
-        near = [min(margin, feather + 1) for margin in (left, right, up, down)]
-        canvas = source.extended(*near, feather)
+        beside, beyond, above, below = (min(margin, feather + 1) for margin in (left, right, up, down))
+        canvas = source.extended(beside, beyond, above, below, feather)
         heights = source.heights_beyond(up, down) if up or down else source.heights
-        return cls(canvas, Window(up - near[2], left - near[0], *canvas.size), heights)
+        return cls(canvas, Window(up - above, left - beside, *canvas.size), heights)
 
     def told(self, model: Model) -> tuple[Float[Tensor, "1 n h w"], Float[Tensor, "1 1 h w"]]:
         """The picture as a model draws it, and where it is new."""

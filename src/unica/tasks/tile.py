@@ -62,15 +62,11 @@ def _source(model: Model, axis: str, band: float, feather: int) -> "Canvas":
     return Canvas.of_source(model.picture, new, feather)
 
 
-def _canvas(
-    model: Model, axis: str, size: tuple[int, int] | None, band: float, feather: int, **_: Any
-) -> "Canvas":
+def _canvas(model: Model, axis: str, size: tuple[int, int] | None, band: float, feather: int, **_: Any) -> "Canvas":
     return _source(model, axis, band, feather).extended(*_margins(model, size), feather)
 
 
-def _sketch(
-    model: Model, axis: Axes, size: tuple[int, int] | None, band: float, feather: int, **_: Any
-) -> "Sketch":
+def _sketch(model: Model, axis: Axes, size: tuple[int, int] | None, band: float, feather: int, **_: Any) -> "Sketch":
     from unica.tasks.run import canvas_size
     from unica.tasks.sketch import Inset, Sketch
 

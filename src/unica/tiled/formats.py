@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from unica.errors import UnicaError, as_path, listed
+from unica.tiled import ENDINGS
 from unica.tiled.base import Destination, TiledPicture, TileWriter, Tiling
 from unica.tiled.deepzoom import deepzoom_writer, open_deepzoom
 from unica.tiled.tiff import open_tiff, tiff_writer
 from unica.tiled.working import place
 from unica.tiled.zarr import open_zarr, zarr_writer
 
-ENDINGS: tuple[str, ...] = (".zarr", ".dzi", ".tif", ".tiff")
 _WRITERS: dict[str, Callable[[Destination, Tiling], Any]] = {
     ".zarr": zarr_writer,
     ".dzi": deepzoom_writer,

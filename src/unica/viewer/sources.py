@@ -12,7 +12,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from unica.errors import UnicaError
-from unica.tiled import ENDINGS, TiledPicture, Tiling, halved, open_tiled
+from unica.tiled import ENDINGS
+from unica.tiled.base import TiledPicture, Tiling
+from unica.tiled.coarser import halved
+from unica.tiled.formats import open_tiled
 from unica.viewer.levels import Levels
 from unica.viewer.reading import eight_bits, read_pixels
 

@@ -45,7 +45,8 @@ def main() -> None:
         began = time.perf_counter()
         command = [
             sys.executable, "-m", "unica", "sample", asked.picture, "--engine", asked.engine,
-            "--size", f"{side}x{side}", "-o", str(path), "--json", "--quiet", "--yes", "--overwrite", "--workers", str(asked.workers),
+            "--size", f"{side}x{side}", "-o", str(path), "--json", "--quiet", "--yes", "--overwrite",
+            "--workers", str(asked.workers),
         ]  # fmt: skip
         report = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
         seconds, pixels = time.perf_counter() - began, side * side / 1e6

@@ -77,9 +77,12 @@ class TiledDrawing(Drawing):
         if self._is_there(destination):
             return {**told, "seconds": 0.0}
         _check_space(destination, tiling, self.outputs.suffix)
-        self._check_begun(destination, seed)
-        block = Block.of(tiling)
-        out = tile_writer(destination, tiling)
+        command = json.dumps({**self.provenance(seed, canvas.size), "tile": tiling.tile}).encode()
+        self._check_begun(destination, command)
+        if self.values["overwrite"]:  # there may not be room for both
+            _remove_old(destination)
+        block, out = Block.of(tiling), tile_writer(destination, tiling)
+        working_files(destination).write(_COMMAND, command)
         run = {
             "task": self.task.name, "values": self._block_values(), "seed": seed, "destination": str(destination),
             "tile": tiling.tile,
@@ -102,8 +105,6 @@ class TiledDrawing(Drawing):
                 self.first_preview = self.first_preview or time.perf_counter() - self.began
         _share(None)
         write_coarser(out, tiling, block.level)
-        if self.values["overwrite"]:
-            _remove_old(destination)
         out.finish(self.provenance(seed, canvas.size))
         seconds = round(time.perf_counter() - began, 3)
         return {**told, "seconds": seconds, "peak_memory_mb": max([one for one in memory if one], default=None)}
@@ -123,25 +124,24 @@ class TiledDrawing(Drawing):
             raise UnicaError(f"{destination} exists already: choose another name, or replace it with --overwrite")
         return exists
 
-    def _check_begun(self, destination: Path | str, seed: int) -> None:
+    def _check_begun(self, destination: Path | str, command: bytes) -> None:
         """Go on with tiles that are there only if this very command began them, and if that is wanted."""
         files = working_files(destination)
-        command = json.dumps({**self.provenance(seed, (0, 0)), "tile": self.values["tile_size"]})
-        if files.has(_COMMAND):
-            if self.values["resume"]:
-                if files.read(_COMMAND).decode(errors="replace") != command:
-                    raise UnicaError(
-                        f"{working_folder(destination)} was begun by another command, or by another version:"
-                        " run that again, or start anew with --overwrite"
-                    )
-                return
-            if not self.values["overwrite"]:
+        if not files.has(_COMMAND):
+            return
+        if self.values["resume"]:
+            if files.read(_COMMAND) != command:
                 raise UnicaError(
-                    f"{working_folder(destination)} holds a picture that is not finished: --resume goes on with it,"
-                    " --overwrite starts anew"
+                    f"{working_folder(destination)} was begun by another command, or by another version: run that"
+                    " again, or start anew with --overwrite"
                 )
+        elif self.values["overwrite"]:
             files.remove()
-        files.write(_COMMAND, command.encode())
+        else:
+            raise UnicaError(
+                f"{working_folder(destination)} holds a picture that is not finished: --resume goes on with it,"
+                " --overwrite starts anew"
+            )
 
     def _block_values(self) -> str:
         """The values of the run, as a text that is the same for all its blocks."""

@@ -74,8 +74,13 @@ class PatchDenoiser:
         memory.origins, memory.level, memory.step = origins, level, steps
 
     def origins(self, picture: int = 0) -> Int[Tensor, "h w 2"]:
-        """Row and column in the source of each pixel of the latest estimate."""
+        """Row and column of each pixel of the latest estimate, in the source as it is at that level."""
         return _found(self._memories[picture].origins)
+
+    def index(self, picture: int = 0) -> int:
+        """The level of the latest estimate."""
+        level = self._memories[picture].level
+        return 0 if level is None else level.index
 
     def _with_kept(
         self, x_t: Float[Tensor, "b c h w"], t: float, level: Level

@@ -127,16 +127,17 @@ class Patchwork:
         """Row and column in the source of each pixel of a finished picture, which may have been resized since."""
         if not denoiser.began:
             return match(x0, self.scales)
-        found = denoiser.origins(row)
-        rows, columns = (
-            ((torch.arange(now, device=found.device) + 0.5) * (drawn / now)).long()
-            for now, drawn in zip(x0.shape[1:], found.shape)
-        )
-        return found[rows][:, columns]
+        found, index = _resized(denoiser.origins(row), x0), denoiser.index(row)
+        if index == len(self.scales) - 1:
+            return found
+        (height, width), (h, w) = self.scales[-1].size, self.scales[index].size  # a run may end on a coarser level
+        return ((found + 0.5) * torch.tensor([height / h, width / w], device=found.device)).int()
 
     def alpha(self, x0: Float[Tensor, "c h w"], denoiser: PatchDenoiser, row: int) -> Float[Tensor, "1 h w"] | None:
         """Each pixel is as transparent as the source is where the pixel comes from."""
-        return self.alpha_at(len(self.scales) - 1, self.origins(x0, denoiser, row))
+        if not denoiser.began:
+            return self.alpha_at(len(self.scales) - 1, match(x0, self.scales))
+        return self.alpha_at(denoiser.index(row), _resized(denoiser.origins(row), x0))
 
     def alpha_at(self, index: int, origins: Int[Tensor, "h w 2"]) -> Float[Tensor, "1 h w"] | None:
         """The transparency of the source at these origins of a level."""
@@ -145,3 +146,12 @@ class Patchwork:
             return None
         rows, columns = origins.long().unbind(-1)
         return alpha[:, rows, columns]
+
+
+def _resized(origins: Int[Tensor, "h w 2"], x0: Float[Tensor, "c y x"]) -> Int[Tensor, "y x 2"]:
+    """Origins of a picture that has been resized since."""
+    rows, columns = (
+        ((torch.arange(now, device=origins.device) + 0.5) * (drawn / now)).long()
+        for now, drawn in zip(x0.shape[1:], origins.shape)
+    )
+    return origins[rows][:, columns]

@@ -17,11 +17,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unica.diffusion import Kept, Level, cascade, guided, seeded
+from unica.diffusion import Denoiser, Kept, Level, Parts, cascade, guided, seeded
 from unica.engines.base import Model, Report
 from unica.errors import UnicaError
 from unica.guides import kept_on, placed_at
 from unica.image import to_array
+from unica.patches import PatchDenoiser
 from unica.pyramid import Size
 from unica.tasks.declare import TaskFunction
 from unica.tasks.run import LARGEST_AREA, keeping, prepared
@@ -152,9 +153,13 @@ class LargeCanvas:
             height, width = state.x.shape[-2:]
             report(sum(work[:step]) / sum(work), f"layout of {width}x{height} pixels")
         assert state is not None, "a level has a step"
-        if self._whole == len(self.run):
-            return Layout(state.x0, None)
-        return Layout(state.x, model.origins(state.x[0], denoiser, 0))
+        return Layout(state.x, None if model.detail_patches is None else self._origins(denoiser))
+
+    def _origins(self, denoiser: Denoiser) -> Int[Tensor, "h w 2"]:
+        """Those of the layout, in the source at its level."""
+        found = denoiser.parts[self.run[-1].part] if isinstance(denoiser, Parts) else denoiser
+        assert isinstance(found, PatchDenoiser), "patches draw what is finer"
+        return found.origins()
 
     def _kept_at(self, size: Size) -> tuple[Kept, Window]:
         inset = self.sketch.inset

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from unica.declare import UNSET, Choice, Flag, Group, Number, Parameter, Whole, parameters
 from unica.engines.base import engines
-from unica.jobs.drawing import OutputOptions
+from unica.jobs.drawing import OutputOptions, TileOptions
 from unica.jobs.models import ModelOptions
 from unica.tasks import Task, tasks
 
@@ -41,7 +41,7 @@ def page() -> str:
     lines += [
         "## Options of every command that draws",
         "",
-        *_table([*parameters(ModelOptions), *parameters(OutputOptions)]),
+        *_table([*parameters(ModelOptions), *parameters(OutputOptions), *parameters(TileOptions)]),
         "",
     ]
     lines += ["## Engines", ""]

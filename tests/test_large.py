@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -361,7 +364,31 @@ def test_wrong_wishes_are_refused_in_a_sentence(
     class Full:
         free = 1000
 
-    monkeypatch.setattr(tiles.shutil, "disk_usage", lambda folder: Full)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: Full)
     assert "GB left" in refused("-o", str(tmp_path / "b.zarr"))
     (tmp_path / "file").write_text("")
     assert "file" in refused("-o", str(tmp_path / "file" / "b.zarr"))
+
+
+@pytest.mark.slow
+def test_however_it_is_drawn_the_files_are_the_same(picture: Path, tmp_path: Path) -> None:
+    """Alone, by two and four processes, by a Ray cluster, and killed five times."""
+    words = ["sample", str(picture), "--size", "1500x1300", "-q", "--tile-size", "64"]
+    shared = {"1": [], "2": ["--workers", "2"], "4": ["--workers", "4"], "ray": ["--ray", "here"]}
+    for name, more in shared.items():
+        assert command(*words, "-o", str(tmp_path / name / "a.zarr"), *more).exit_code == 0, name
+    path, kills = tmp_path / "killed" / "a.zarr", 0
+    for turn in range(40):
+        line = [sys.executable, "-m", "unica", *words, "-o", str(path), *(["--resume"] if turn else [])]
+        run = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        before = len(list(tmp_path.glob("killed/**/0/**/*")))
+        while kills < 5 and run.poll() is None and len(list(tmp_path.glob("killed/**/0/**/*"))) < before + 20:
+            time.sleep(0.01)
+        if kills < 5 and run.poll() is None:
+            kills += 1
+            run.kill()
+        if run.wait() == 0:
+            break
+    assert kills == 5
+    made = {name: contents(tmp_path / name / "a.zarr") for name in (*shared, "killed")}
+    assert all(one == made["1"] for one in made.values())

@@ -6,7 +6,7 @@ from typing import Any
 from unica.declare import UNSET, Choice, File, Group, Number, Parameter, Whole, parameters
 from unica.engines.base import MAX_SIDE, engines, picture_engine
 from unica.errors import UnicaError
-from unica.jobs.drawing import OutputOptions, options_of_task
+from unica.jobs.drawing import OutputOptions, TileOptions, options_of_task
 from unica.jobs.options import Option, options_of
 from unica.jobs.training import Budget, EngineName, MaxSide, Preset, Steps, TrainSeed, knob_options
 from unica.tasks import Task, tasks
@@ -28,7 +28,8 @@ def training(
 
 def options_of_form(task: Task) -> list[Option]:
     """The options of a task that a page or a program may set."""
-    left_out = {parameter.name for parameter in parameters(OutputOptions)} - set(_OF_OUTPUT) | {*_LEFT_OUT}
+    of_output = {parameter.name for kind in (OutputOptions, TileOptions) for parameter in parameters(kind)}
+    left_out = of_output - set(_OF_OUTPUT) | {*_LEFT_OUT}
     return [option for option in options_of_task(task) if option.name not in left_out]
 
 

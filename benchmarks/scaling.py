@@ -109,7 +109,7 @@ def predict(path: Path, block: float) -> None:
     """A million pictures, and a terapixel in blocks of 4.2 megapixels, on 10, 100 and 1,000 machines of two cores."""
     found = json.loads(path.read_text())
     pictures = Fleet(1, 2, tuple(found["seconds"]), found["start"], overhead=0.002, opened=found["opened"],
-                     dispatch=2e-4, requests=3, megabytes=0.15, hours_between_failures=30 * 24)  # fmt: skip
+                     dispatch=1.9e-3, requests=3, megabytes=0.15, hours_between_failures=30 * 24)  # fmt: skip
     tiles = replace(pictures, seconds=(0.9 * block, block, 1.2 * block), requests=2 * 21 + 2, megabytes=8.0)
     for name, fleet, jobs in (("a million pictures", pictures, 10**6), ("a terapixel", tiles, 10**12 // 2048**2)):
         print(f"{name}: {jobs} jobs")

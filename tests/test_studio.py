@@ -110,6 +110,7 @@ def test_forms_have_every_setting_of_every_task() -> None:
             names = {field["name"] for field in made[task.name]["fields"]}
             left_out = {option.name for option in options_of_task(task)} - names
             of_output = {"output", "overwrite", "sheet", "provenance", "keep_paths", "json", "quiet", "workers", "ray"}
+            of_output |= {"resume", "tile_size"}
             assert left_out <= {"path", "show", "show_mask", *of_output}
     json.dumps(forms())
 

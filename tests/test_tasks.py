@@ -531,11 +531,12 @@ def test_mirrored_pictures_are_their_own_mirror_image(tiny_model: Model) -> None
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_tiling_removes_the_seam_and_keeps_the_middle(engine: str) -> None:
-    """Large enough that a patch at half the size of a layout is small beside the band."""
+    """Large enough that a patch at half the size of a layout is small beside the band. Hybrid's pictures differ most:
+    of a few, some have no seam and some have all of it."""
     model = small_model(engine, to_pil(scenery(96, 128)))
-    before = model.picture.pixels
-    tiles = [load(drawn).pixels for drawn in unica.tile(model, axis="y", band=0.2, feather=2, count=4)]
-    assert sum(seam(tile, "y") for tile in tiles) / 4 < 0.75 * seam(before, "y")
+    before, count = model.picture.pixels, 48 if engine == "hybrid" else 4
+    tiles = [load(drawn).pixels for drawn in unica.tile(model, axis="y", band=0.2, feather=2, count=count)]
+    assert sum(seam(tile, "y") for tile in tiles) / count < 0.75 * seam(before, "y")
     assert all(torch.equal(tile[:, 26:-26], before[:, 26:-26]) for tile in tiles)
 
 

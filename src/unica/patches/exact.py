@@ -132,7 +132,9 @@ def posterior(
         pairs = CompiledPairs(block) if backend == "compiled" else MatmulPairs(block)
         scale = torch.ones_like(visible)
         if balance:
-            fitting = _fitting(source.size, (height, width), rows, columns, radius, wrap).to(visible)
+            fitting = torch.ones_like(visible)
+            if len(blocks) > 1:
+                fitting = _fitting(source.size, (height, width), rows, columns, radius, wrap).to(visible)
             row_use = order[rows].softmax(1).mean(0) if ordered_use else None
             wanted = _wanted_use(relevance, row_use, source.visible) * fitting
             count = (rows.stop - rows.start) * (columns.stop - columns.start)

@@ -475,7 +475,11 @@ def test_the_day_of_a_build_does_not_matter_and_the_rest_does(places, toy) -> No
             library.openseadragon()
 
 
-@pytest.mark.parametrize("content", [b"an error page", archive(b"other"), archive(PROGRAM)[:40], b""])
+@pytest.mark.parametrize(
+    "content",
+    [b"an error page", archive(b"other"), archive(PROGRAM)[:40], b""],
+    ids=["a page", "another archive", "a part of it", "nothing"],  # archives hold the time, and names must not
+)
 def test_a_wrong_download_is_not_kept(content: bytes, places, toy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("UNICA_WEIGHTS")
     reply(monkeypatch, content)

@@ -93,7 +93,7 @@ def test_where_every_job_fails_it_is_soon_given_up(tmp_path: Path) -> None:
     jobs = [job("dies", folder=str(tmp_path), times=10**6) for _ in range(50)]
     with pytest.raises(UnicaError, match=r"failed three times.*; .*failed three times.*; .*failed three times"):
         run(jobs, 2)
-    assert len(list(tmp_path.iterdir())) <= 3 * 3 + 2
+    assert len(list(tmp_path.iterdir())) <= 3 * 3 + 3  # a fourth job runs beside the third
 
 
 def test_a_result_that_is_no_json_is_a_death() -> None:

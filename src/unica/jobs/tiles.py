@@ -59,13 +59,13 @@ class TiledDrawing(Drawing):
         if unfit:
             raise UnicaError(f"{listed(unfit)} cannot be: it needs the whole picture, and this one is written in parts")
         for number, seed in enumerate(self.seeds):
-            part = Part(progress, number, len(self.seeds), self.values["yes"])
-            self.pictures.append(self._written(seed, part))
+            told = PixelProgress(progress, number, len(self.seeds), self.values["yes"])
+            self.pictures.append(self._written(seed, told))
             progress.saved(self.pictures[-1])
             progress.say(f"{self.pictures[-1]['path']}  ({self.pictures[-1]['seconds']:.0f} s)")
         return self._large_report((width, height))
 
-    def _written(self, seed: int, progress: "Part") -> dict[str, Any]:
+    def _written(self, seed: int, progress: "PixelProgress") -> dict[str, Any]:
         """Draw one picture, and return what is known of it."""
         from unica.tasks.large import LargeCanvas
 
@@ -161,16 +161,16 @@ class TiledDrawing(Drawing):
         }
 
 
-class Part(Progress):
+class PixelProgress(Progress):
     """How far a run of several large pictures is, in pixels."""
 
     def __init__(self, progress: Progress, number: int, count: int, patient: bool) -> None:
         self._progress, self._number, self._count = progress, number, count
         self._forecast = Forecast(progress, patient)
-        self._layout = 0.0  # its share of the work
 
     def of_layout(self, done: float, standing: str) -> None:
-        self._tell(0.0, standing) if done < 1 else None
+        if done < 1:
+            self._tell(0.0, standing)
 
     def begin(self, canvas: "LargeCanvas") -> None:
         """The layout is there."""
@@ -195,7 +195,7 @@ class Part(Progress):
 
 
 class Block:
-    """How tiles are drawn together: a square of them, of which all coarser tiles up to one are made as well."""
+    """A square of tiles that are drawn together, and the coarser tiles that lie in it, up to a single one."""
 
     def __init__(self, level: int) -> None:
         self.level = level  # of the pyramid, on which a block is one tile

@@ -168,8 +168,10 @@ class LargeCanvas:
         return placed_at(picture, new, inset.place, self.run[-1].size, size)
 
     def part(self, position: int, wanted: Window) -> tuple[Float[Tensor, "c h w"], Int[Tensor, "h w 2"] | None, Window]:
-        """What is drawn at a level (its position in the run) to have a window: the estimate, its origins in the source
-        at that level, and the window that both have."""
+        """Draw a window of a level, which is named by its position in the run, with the margin that it needs.
+
+        Returns the estimate, where its pixels come from in the source at that level, and the window of both.
+        """
         layout = self.layout()
         last = self.run[self._whole - 1]
         if position < self._whole:

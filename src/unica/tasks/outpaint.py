@@ -38,22 +38,11 @@ def _canvas(
     return Canvas.of_source(model.picture).extended(left, right, up, down, feather)
 
 
-def _sketch(
-    model: Model,
-    left: int,
-    right: int,
-    up: int,
-    down: int,
-    size: tuple[int, int] | None,
-    anchor: str,
-    repeat: int,
-    feather: int,
-    **_: Any,
-) -> "Sketch":
+def _sketch(model: Model, repeat: int, feather: int, **values: Any) -> "Sketch":
     from unica.tasks.canvas import Canvas
     from unica.tasks.sketch import Inset, Sketch
 
-    margins, full = _wanted(model, left, right, up, down, size, anchor, repeat, whole=False)
+    margins, full = _wanted(model, repeat=repeat, whole=False, **values)
     if repeat > 1:
         raise UnicaError("in parts, a picture is extended once: give all the pixels to add, and no repeat")
     return Sketch(model.run(full), Inset.of(Canvas.of_source(model.picture), *margins, feather))
@@ -101,6 +90,7 @@ def _wanted(
     anchor: str,
     repeat: int,
     whole: bool = True,
+    **_: Any,
 ) -> "tuple[tuple[int, int, int, int], HeightWidth]":
     """The margins of a round, and the height and width of the result."""
     from unica.tasks.run import canvas_size

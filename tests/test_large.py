@@ -29,6 +29,8 @@ from unica.jobs import tiles
 from unica.metrics import repetition
 from unica.noise import normal
 from unica.tasks.large import LargeCanvas, Layout
+from unica.tiled import blocks
+from unica.tiled.blocks import Blocks
 from unica.tiled.formats import open_tiled
 from unica.tiled.working import working_folder
 from unica.window import Window, area_taps, combined, linear
@@ -217,7 +219,7 @@ def test_a_large_canvas_without_order_uses_the_source_evenly() -> None:
 
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiles, "_BLOCK", 128)
+    monkeypatch.setattr(blocks, "_SIDE", 128)
 
 
 @pytest.fixture(scope="module")
@@ -297,16 +299,16 @@ def test_a_command_that_was_ended_goes_on_and_makes_the_same_files(
     (tmp_path / "one").mkdir()
     words = ["sample", str(picture), *LARGE, "--tile-size", "64"]
     assert command(*words, "-o", str(tmp_path / "one" / name)).exit_code == 0
-    path, draw, drawn = tmp_path / name, tiles.Block.draw, []
+    path, write, drawn = tmp_path / name, Blocks.write, []
 
-    def dying(self: tiles.Block, *where: Any) -> int:
+    def dying(self: Blocks, out: Any, row: int, column: int, pixels: np.ndarray) -> None:
         if len(drawn) % 3 == 2:
             drawn.append("died")
             raise KeyboardInterrupt
-        drawn.append(where[2:])
-        return draw(self, *where)
+        drawn.append((row, column))
+        write(self, out, row, column, pixels)
 
-    monkeypatch.setattr(tiles.Block, "draw", dying)
+    monkeypatch.setattr(Blocks, "write", dying)
     ends = []
     for turn in range(6):
         result = command(*words, "-o", str(path), *(["--resume"] if turn else []))
@@ -315,8 +317,8 @@ def test_a_command_that_was_ended_goes_on_and_makes_the_same_files(
             break
         assert not path.exists()
     assert ends[-1] == 0 and len(ends) > 3
-    blocks = [one for one in drawn if one != "died"]
-    assert len(blocks) == len(set(blocks)) == 9
+    whole = [one for one in drawn if one != "died"]
+    assert len(whole) == len(set(whole)) == 9
     assert list(contents(path).values()) == list(contents(tmp_path / "one" / name).values())
 
 
@@ -343,11 +345,11 @@ def test_wrong_wishes_are_refused_in_a_sentence(
     assert "multiple of 16" in refused("-o", str(tmp_path / "a.tif"), "--tile-size", "100", "--resume")
     assert not list(tmp_path.glob("a.*"))
 
-    def stopped(*_: Any) -> int:
+    def stopped(*_: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(tiles.Block, "draw", stopped)
+        patch.setattr(Blocks, "write", stopped)
         command("sample", str(picture), *LARGE, "-o", str(path))
     assert "--resume goes on" in refused("-o", str(path))
     assert "begun by another command" in refused("-o", str(path), "--resume", "--seed", "5")

@@ -24,9 +24,9 @@ from unica.patches import (
     nearest_origins,
     posterior,
     row_prior,
-    stretched_heights,
 )
 from unica.patches.healing import continued, heal
+from unica.patches.order import order_on, stretched_heights
 from unica.patches.search import (
     average,
     average_by_gathering,
@@ -230,6 +230,16 @@ def test_a_higher_canvas_stretches_where_rows_are_alike() -> None:
     low = stretched_heights(scale(wall[:, :4]), 20)
     assert low is not None and torch.allclose(low, even_heights(20), atol=1e-5)  # too few rows to compare
     assert stretched_heights(scale(wall), 32) is None and stretched_heights(scale(wall), 20) is None
+
+
+def test_a_very_high_canvas_shows_scenes_one_below_the_other() -> None:
+    source = scale(scenery(20, 24))
+    assert order_on(source, 20) == (None, 1.0) and order_on(source, 80)[1] == 1.0
+    heights, held = order_on(source, 200)
+    assert heights is not None and 0 < held < 1
+    starts = (heights.diff() < 0).nonzero()[:, 0]
+    assert len(starts) == 4 and heights.min() < 0.03 and heights.max() > 0.97
+    assert torch.allclose(starts.diff(), torch.tensor(40))
 
 
 def test_rows_beyond_the_source_are_like_its_first_and_its_last() -> None:

@@ -134,8 +134,9 @@ class Level:
     the time whose noise the coarser result gets, where that is not the start step. `kept` is what is already known of
     the canvas. `heights` says how far down the source the rows of the canvas lie: 0 at its top, 1 at its bottom, below
     0 and above 1 beyond it. They are given at even distances, as many as one likes; by default the rows go evenly from
-    top to bottom. Where a model has several denoisers, `part` names the one that draws the level. `window` is the part
-    of the canvas that is drawn; None is all of it.
+    top to bottom. `order` is how much of the source's order from top to bottom holds there, from 0 to 1. Where a model
+    has several denoisers, `part` names the one that draws the level. `window` is the part of the canvas that is drawn;
+    None is all of it.
     """
 
     index: int
@@ -148,6 +149,7 @@ class Level:
     entry: float | None = None
     kept: Kept | None = field(default=None, repr=False, compare=False)
     heights: Float[Tensor, " n"] | None = field(default=None, repr=False, compare=False)
+    order: float = 1.0
     part: str = ""
     window: Window | None = None
 

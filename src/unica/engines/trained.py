@@ -132,7 +132,7 @@ class TrainedModel(ModelHubMixin, Model, library_name="unica", tags=["unica", "s
         coarsest, *finer = self.patchwork.levels(size, wrap, _PATCHES, self.process.taken_over)
         layout = replace(levels[0], part=_NETWORK)
         if layout.start == self.process.chain:
-            layout, start = replace(layout, heights=coarsest.heights), None
+            layout, start = replace(layout, heights=coarsest.heights, order=coarsest.order), None
         else:
             start = self.patchwork.source(layout.size)
         return Run([layout, coarsest, *finer], start)
@@ -315,7 +315,7 @@ class NetworkDenoiser:
         if not model.process.network.ordered or model.patchwork is None or "y" in level.wrap:
             return mean
         rows = row_means(model.patchwork.scales[0], heights_of(level))
-        return mean + model.process.order * (rows.to(mean)[..., None] - mean.mean(-1, keepdim=True))
+        return mean + model.process.order * level.order * (rows.to(mean)[..., None] - mean.mean(-1, keepdim=True))
 
     def _eps(self, x: Float[Tensor, "b c h w"], t: float, level: Level) -> Float[Tensor, "b c h w"]:
         """The network's estimate, on a canvas of any size."""
@@ -332,7 +332,7 @@ class NetworkDenoiser:
                 return model.process.eps(model.network, x, times, level.index, order).float().contiguous()
 
         if network.ordered:  # windows see a part of the rows, so each row is told where it lies
-            strength = 0.0 if "y" in level.wrap else model.process.order
+            strength = 0.0 if "y" in level.wrap else model.process.order * level.order
             heights = torch.linspace(0, 1, x.shape[-2]) if level.heights is None else heights_of(level).clamp(0, 1)
             told = order_channels(torch.full((len(x), 1, 1, 1), strength), heights, x.shape[-1])
             x = torch.cat([x, told.to(x)], 1)

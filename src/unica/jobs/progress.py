@@ -53,3 +53,33 @@ class Forecast:
             )
         if total > _LONG:
             self._progress.say(f"this takes about {span(total)}")
+
+
+class PixelProgress(Progress):
+    """How far a run of several large pictures is, in pixels."""
+
+    def __init__(self, progress: Progress, number: int, count: int, patient: bool) -> None:
+        self._progress, self._number, self._count = progress, number, count
+        self._forecast = Forecast(progress, patient)
+        self._done, self._total = 0, 1
+
+    def of_layout(self, done: float, standing: str) -> None:
+        """The layout is drawn so far."""
+        if done < 1:
+            self._tell(standing)
+
+    def begin(self, done: int, total: int) -> None:
+        """The layout is there, and so many pixels that an earlier run has drawn."""
+        self._done, self._total = done, total
+        self._forecast = Forecast(self._progress, self._forecast.patient)
+        self._tell()
+        if done:
+            self._progress.say(f"{done / 1e6:.0f} of {total / 1e6:.0f} megapixels are there already")
+
+    def drawn(self, pixels: int) -> None:
+        self._done += pixels
+        self._forecast.update(self._done / self._total)
+        self._tell(f"{self._done / 1e6:.0f} of {self._total / 1e6:.0f} megapixels")
+
+    def _tell(self, standing: str = "") -> None:
+        self._progress.update((self._number + self._done / self._total) / self._count, standing)

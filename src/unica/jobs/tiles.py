@@ -17,14 +17,15 @@ from unica.errors import UnicaError, listed
 from unica.fleet import Job, stream
 from unica.jobs.drawing import Drawing, options_of_task
 from unica.jobs.options import as_text, read_values
-from unica.jobs.progress import Forecast, Progress
+from unica.jobs.progress import PixelProgress, Progress
 from unica.jobs.workers import NAMES
 from unica.machine import peak_memory_mb
 from unica.tasks import Task, tasks
 from unica.tasks.run import LARGEST_AREA
 from unica.tiled import ENDINGS
 from unica.tiled.base import TileWriter, Tiling
-from unica.tiled.coarser import halved, write_coarser
+from unica.tiled.blocks import Blocks
+from unica.tiled.coarser import write_coarser
 from unica.tiled.formats import open_tiled
 from unica.tiled.formats import writer as tile_writer
 from unica.tiled.working import working_files, working_folder
@@ -32,7 +33,6 @@ from unica.tiled.working import working_files, working_folder
 if TYPE_CHECKING:
     from unica.tasks.large import LargeCanvas, Layout
 
-_BLOCK = 2048  # pixels of a block's side, about
 _LAYOUT, _COMMAND = "layout.safetensors", "command.json"  # files beside the tiles
 _SHARE = {".zarr": 0.8, ".dzi": 0.3, ".tif": 1.6, ".tiff": 1.6}  # of the bytes of all pixels, on disk while it is made
 _UNFIT = ("sheet", "provenance", "show_mask")  # options that need the whole picture
@@ -65,7 +65,7 @@ class TiledDrawing(Drawing):
             progress.say(f"{self.pictures[-1]['path']}  ({self.pictures[-1]['seconds']:.0f} s)")
         return self._large_report((width, height))
 
-    def _written(self, seed: int, progress: "PixelProgress") -> dict[str, Any]:
+    def _written(self, seed: int, progress: PixelProgress) -> dict[str, Any]:
         """Draw one picture, and return what is known of it."""
         from unica.tasks.large import LargeCanvas
 
@@ -81,7 +81,8 @@ class TiledDrawing(Drawing):
         self._check_begun(destination, command)
         if self.values["overwrite"]:  # there may not be room for both
             _remove_old(destination)
-        block, out = Block.of(tiling), tile_writer(destination, tiling)
+        out = tile_writer(destination, tiling)
+        blocks = Blocks(tiling)
         working_files(destination).write(_COMMAND, command)
         run = {
             "task": self.task.name, "values": self._block_values(), "seed": seed, "destination": str(destination),
@@ -93,10 +94,9 @@ class TiledDrawing(Drawing):
             _keep_layout(destination, layout)
         else:
             canvas = LargeCanvas(self.model, sketch, seed, layout)
-        progress.begin(canvas)
         _share(run, canvas, out)
-        missing = block.missing(out)
-        progress.skip(tiling, block, missing)
+        missing = blocks.missing(out)
+        progress.begin(blocks.area() - sum(blocks.area(*one) for one in missing), blocks.area())
         memory = []
         with closing(stream(_jobs(run, missing), self.values["workers"], self.values["ray"])) as done:
             for one in done:
@@ -104,7 +104,7 @@ class TiledDrawing(Drawing):
                 memory.append(one.result["memory"])
                 self.first_preview = self.first_preview or time.perf_counter() - self.began
         _share(None)
-        write_coarser(out, tiling, block.level)
+        write_coarser(out, tiling, blocks.level)
         out.finish(self.provenance(seed, canvas.size))
         seconds = round(time.perf_counter() - began, 3)
         return {**told, "seconds": seconds, "peak_memory_mb": max([one for one in memory if one], default=None)}
@@ -161,85 +161,12 @@ class TiledDrawing(Drawing):
         }
 
 
-class PixelProgress(Progress):
-    """How far a run of several large pictures is, in pixels."""
-
-    def __init__(self, progress: Progress, number: int, count: int, patient: bool) -> None:
-        self._progress, self._number, self._count = progress, number, count
-        self._forecast = Forecast(progress, patient)
-
-    def of_layout(self, done: float, standing: str) -> None:
-        if done < 1:
-            self._tell(0.0, standing)
-
-    def begin(self, canvas: "LargeCanvas") -> None:
-        """The layout is there."""
-        width, height = canvas.size
-        self._total, self._done = width * height, 0
-        self._forecast = Forecast(self._progress, self._forecast.patient)
-
-    def skip(self, tiling: Tiling, block: "Block", missing: list[tuple[int, int]]) -> None:
-        """What an earlier run has drawn."""
-        self._done = self._total - sum(block.pixels(tiling, *one) for one in missing)
-        self._tell(self._done / self._total)
-        if self._done:
-            self._progress.say(f"{self._done / 1e6:.0f} of {self._total / 1e6:.0f} megapixels are there already")
-
-    def drawn(self, pixels: int) -> None:
-        self._done += pixels
-        self._forecast.update(self._done / self._total)
-        self._tell(self._done / self._total, f"{self._done / 1e6:.0f} of {self._total / 1e6:.0f} megapixels")
-
-    def _tell(self, done: float, standing: str = "") -> None:
-        self._progress.update((self._number + done) / self._count, standing)
-
-
-class Block:
-    """A square of tiles that are drawn together, and the coarser tiles that lie in it, up to a single one."""
-
-    def __init__(self, level: int) -> None:
-        self.level = level  # of the pyramid, on which a block is one tile
-
-    @classmethod
-    def of(cls, tiling: Tiling) -> "Block":
-        level = 0
-        while tiling.tile * 2 ** (level + 1) <= _BLOCK and level + 1 < len(tiling.sizes):
-            level += 1
-        return cls(level)
-
-    def missing(self, out: TileWriter) -> list[tuple[int, int]]:
-        """Rows and columns of blocks that are not drawn. The one coarsest tile of a block is written last."""
-        return sorted(out.missing(self.level))
-
-    def window(self, tiling: Tiling, row: int, column: int) -> tuple[slice, slice]:
-        """The rows and columns of pixels of a block."""
-        side, (width, height) = tiling.tile * 2**self.level, tiling.size
-        return tuple(slice(at * side, min((at + 1) * side, most)) for at, most in ((row, height), (column, width)))  # pyright: ignore[reportReturnType]
-
-    def pixels(self, tiling: Tiling, row: int, column: int) -> int:
-        rows, columns = self.window(tiling, row, column)
-        return (rows.stop - rows.start) * (columns.stop - columns.start)
-
-    def draw(self, canvas: "LargeCanvas", out: TileWriter, row: int, column: int) -> int:
-        """Draw a block and write its tiles. Returns how many pixels it has."""
-        tile = out.tiling.tile
-        pixels = canvas[self.window(out.tiling, row, column)]
-        count = pixels.shape[0] * pixels.shape[1]
-        for level in range(self.level + 1):
-            side = 2 ** (self.level - level)
-            for i, top in enumerate(range(0, pixels.shape[0], tile)):
-                for j, left in enumerate(range(0, pixels.shape[1], tile)):
-                    there = pixels[top : top + tile, left : left + tile]
-                    out.write(level, row * side + i, column * side + j, there)
-            pixels = halved(pixels) if level < self.level else pixels
-        return count
-
-
 def draw_block(description: Mapping[str, Any]) -> dict[str, Any]:
     """Draw a block of a picture: the work of a job."""
     canvas, out = _opened({name: value for name, value in description.items() if name not in ("row", "column")})
-    pixels = Block.of(out.tiling).draw(canvas, out, description["row"], description["column"])
-    return {"pixels": pixels, "memory": peak_memory_mb()}
+    blocks, place = Blocks(out.tiling), (description["row"], description["column"])
+    blocks.write(out, *place, canvas[blocks.window(*place)])
+    return {"pixels": blocks.area(*place), "memory": peak_memory_mb()}
 
 
 _open: tuple[Mapping[str, Any], "LargeCanvas", TileWriter] | None = None  # what the blocks of this process share

@@ -4,7 +4,7 @@ from unica.patches.denoiser import PatchDenoiser
 from unica.patches.exact import Edges, Posterior, posterior
 from unica.patches.healing import continued
 from unica.patches.match import match, nearest_origins
-from unica.patches.order import even_heights, heights_of, measure_order, row_means, row_prior, stretched_heights
+from unica.patches.order import even_heights, heights_of, measure_order, row_means, row_prior
 from unica.patches.patchwork import Patchwork
 from unica.patches.settings import PatchSettings
 
@@ -23,5 +23,4 @@ __all__ = [
     "posterior",
     "row_means",
     "row_prior",
-    "stretched_heights",
 ]

@@ -117,7 +117,7 @@ class PatchDenoiser:
         patch = settings.width(level, t)
         balance = settings.balance if level.index == 0 and settings.is_exact(level, t) else 0
         order = self._order(x, t, patch, level) if memory.free or level.heights is not None else None
-        edges = settings.edges if order is None else settings.ordered_edges
+        edges = settings.edges if order is None else settings.ordered_edges(level.order)
         found = posterior(
             x, scale, t, patch, edges,
             priors=memory.priors if balance else None, balance=balance, wrap=level.wrap, pixel_weight=pixel_weight,
@@ -130,7 +130,7 @@ class PatchDenoiser:
 
     def _order(self, x: Float[Tensor, "c h w"], t: float, patch: int, level: Level) -> Float[Tensor, "h hs"] | None:
         """The log prior of source rows. A torus has no top."""
-        cost = self.settings.firmness * self.settings.order**2
+        cost = self.settings.firmness * (self.settings.order * level.order) ** 2
         if cost == 0 or "y" in level.wrap:
             return None
         return row_prior(heights_of(level).to(x.device), self.scales[level.index].size[0], cost, t, patch)

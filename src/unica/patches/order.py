@@ -12,6 +12,8 @@ from unica.diffusion import Level
 from unica.pyramid import Scale
 
 _MOST = 4.0  # times that a row counts as stretched, at most: on larger canvases more of the source must be possible
+_ONE_SCENE = 4  # times the source's height: a canvas that is not higher shows one scene from top to bottom
+_SCENE, _LOOSE = 2.0, 0.25  # of a higher one: the height of a scene, as a multiple of the source's, and its order
 _LARGEST_SHARE = 2.2  # of the rows that a higher canvas has more: how much a row gets at most, over its even share
 _ROUNDS = 20  # in which shares settle
 _PATCH = 7  # side of the patches that are compared to know a source
@@ -30,6 +32,18 @@ def heights_of(level: Level) -> Float[Tensor, " h"]:
     if level.heights is None:
         return even_heights(rows)
     return F.interpolate(level.heights[None, None], rows, mode="linear")[0, 0]
+
+
+def order_on(source: Scale, height: int) -> tuple[Float[Tensor, " h"] | None, float]:
+    """How far down the source the rows of a canvas lie (None: evenly), and how much of the source's order holds there.
+
+    A very high canvas shows several scenes, one below the other, and holds them loosely. One scene would have so few
+    rows of the source for as much of the canvas as the source is high that they would be seen as stamps.
+    """
+    scenes = round(height / source.size[0] / _SCENE)
+    if height <= _ONE_SCENE * source.size[0]:
+        return stretched_heights(source, height), 1.0
+    return (torch.arange(height) + 0.5) * (scenes / height) % 1, _LOOSE
 
 
 def stretched_heights(source: Scale, height: int) -> Float[Tensor, " h"] | None:

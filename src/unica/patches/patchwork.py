@@ -17,7 +17,7 @@ from unica.patches.denoiser import PatchDenoiser
 from unica.patches.exact import alike
 from unica.patches.healing import KEPT_DECAY, reach
 from unica.patches.match import match
-from unica.patches.order import stretched_heights
+from unica.patches.order import order_on
 from unica.patches.settings import PatchSettings
 from unica.pyramid import Scale, Size, canvas_sizes, level_sizes, pyramid
 from unica.torus import Axes
@@ -54,10 +54,10 @@ class Patchwork:
     def levels(self, size: Size, wrap: Axes = "", part: str = "", skipped: float = 0.0) -> list[Level]:
         """The levels that draw on a canvas, without this fraction of the coarsest one's first steps."""
         sizes = canvas_sizes(size, [scale.size for scale in self.scales])
-        heights = stretched_heights(self.scales[0], sizes[0][0])
+        heights, order = order_on(self.scales[0], sizes[0][0])
         larger = alike(sizes[0], self.scales[0].size) != (1, 1)
         levels = self.settings.levels(sizes, skipped, larger)
-        return [replace(level, wrap=wrap, part=part, heights=heights) for level in levels]
+        return [replace(level, wrap=wrap, part=part, heights=heights, order=order) for level in levels]
 
     def source(self, size: Size) -> Float[Tensor, "1 c h w"]:
         """The picture at the coarsest level of a canvas, for runs that start from it."""

@@ -52,10 +52,9 @@ class PatchSettings:
         """Sigmas of finer levels, evenly spaced down to 0."""
         return tuple(self.start * (1 - n / self.fine_steps) for n in range(self.fine_steps + 1))
 
-    @property
-    def ordered_edges(self) -> Edges:
-        """The edges where an order holds as well: it does what the cost of crossing the first or last row is for."""
-        return self.edges._replace(rows=self.edges.rows * (1 - self.order))
+    def ordered_edges(self, held: float) -> Edges:
+        """The edges where so much of the order holds: it does what the cost of crossing the first row is for."""
+        return self.edges._replace(rows=self.edges.rows * (1 - self.order * held))
 
     def width(self, level: Level, sigma: float) -> int:
         """The patch size of a step. On the coarsest level it is linear in log(sigma)."""

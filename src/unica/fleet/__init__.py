@@ -23,8 +23,8 @@ Where jobs run is said by two values, which all commands have:
   is the address of its head. All its machines must have unica, and see the same folders by the same paths.
 """
 
-from unica.fleet.address import check_address
+from unica.fleet.address import check_address, check_reachable
 from unica.fleet.job import Job
 from unica.fleet.running import MOST_WORKERS, Done, run, several, stream
 
-__all__ = ["MOST_WORKERS", "Done", "Job", "check_address", "run", "several", "stream"]
+__all__ = ["MOST_WORKERS", "Done", "Job", "check_address", "check_reachable", "run", "several", "stream"]

@@ -20,11 +20,10 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from unica.errors import UnicaError, reason
-from unica.fleet.address import AUTO, HERE
+from unica.fleet.address import AUTO, HERE, check_reachable
 from unica.fleet.job import Crew, Job, Outcome, outcome_of
 from unica.fleet.worker import PATIENCE
 
-_ANSWERS_WITHIN = 5.0  # seconds
 _QUIET = {  # read when ray is imported: it must not write between a command's lines
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",
@@ -120,8 +119,7 @@ def _connect(ray: Any, address: str, workers: int | None) -> None:
     """Start a cluster on this machine, or join one that is there."""
     if address == AUTO:
         address = os.environ.get("RAY_ADDRESS") or AUTO
-    if ":" in address:
-        _probe(address)
+    check_reachable(address)
     options: dict[str, Any] = {"address": address}
     if address == HERE:
         options = {"address": "local", "num_cpus": workers, "include_dashboard": False}
@@ -134,21 +132,6 @@ def _connect(ray: Any, address: str, workers: int | None) -> None:
         ) from None
     except (RuntimeError, ValueError, OSError) as error:
         raise UnicaError(f"the Ray cluster {address} cannot be joined: {reason(error)}") from error
-
-
-def _probe(address: str) -> None:
-    """Refuse an address at which nothing answers as the head of a cluster does. Ray itself would try for minutes."""
-    host, _, port = address.rpartition(":")
-    hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"  # RFC 9113, 3.4: the preface, and no settings
-    try:
-        with socket.create_connection((host, int(port)), timeout=_ANSWERS_WITHIN) as connection:
-            connection.sendall(hello)
-            answer = connection.recv(9)
-    except (OSError, OverflowError) as error:
-        why = "it does not answer" if isinstance(error, TimeoutError) else reason(error)
-        raise UnicaError(f"there is no Ray cluster at {address}: {why}") from None
-    if answer[3:4] != b"\4":  # settings, which is what the other side says first
-        raise UnicaError(f"there is no Ray cluster at {address}: something else answers there")
 
 
 @contextmanager

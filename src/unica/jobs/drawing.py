@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from unica.declare import Choice, Destination, File, Flag, Group, Number, Param, Whole, parameters
 from unica.engines.base import Report
 from unica.errors import UnicaError
+from unica.fleet import check_reachable
 from unica.jobs.closeup import closeup
 from unica.jobs.models import model_options, open_model, other_offers, typed_options
 from unica.jobs.options import Option, as_typed, grouped, options_of, written
@@ -155,6 +156,8 @@ class Drawing:
 
     def open(self, report: Report | None = None) -> None:
         """Open the model. Some engines learn the picture first, and report how far that is."""
+        if self.values["ray"] is not None:
+            check_reachable(self.values["ray"])  # before there is any work
         if self.mask is not None:
             check_file(self.mask, self.outputs.read)
             if self.mask.suffix.lower() != ".png":

@@ -19,7 +19,7 @@ LAYERS = (
     {"errors", "machine", "masks", "names", "noise", "plot", "schedule", "seeds", "torus", "window"},
     {"cache", "declare", "devices", "diffusion", "files", "threads", "tone"},
     {"fleet", "image", "prompts", "records", "tensor_files", "weights"},
-    {"provenance", "pyramid", "regions", "tiled"},
+    {"maps", "provenance", "pyramid", "regions", "tiled"},
     {"guides", "motion", "networks", "patches"},
     {"metrics", "process"},
     {"training"},

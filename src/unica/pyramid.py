@@ -21,6 +21,7 @@ class Scale(NamedTuple):
     pixels: Float[Tensor, "c h w"]
     alpha: Float[Tensor, "1 h w"] | None
     visible: Bool[Tensor, "h w"]
+    smooth: Bool[Tensor, " c"] | None = None  # which channels may have values between those of the source; None: all
 
     @property
     def size(self) -> Size:

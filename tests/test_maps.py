@@ -22,7 +22,7 @@ from unica.maps.files import encoded, read_planes
 from unica.maps.names import kind_of, meant_by, without_meaning
 from unica.maps.planes import Planes
 
-SIDE = 40
+SIDE = 48
 
 
 class Ended(NamedTuple):

@@ -27,6 +27,10 @@ class Scale(NamedTuple):
     def size(self) -> Size:
         return self.pixels.shape[-2], self.pixels.shape[-1]
 
+    def to(self, device: torch.device) -> Scale:
+        alpha, smooth = (None if part is None else part.to(device) for part in (self.alpha, self.smooth))
+        return Scale(self.pixels.to(device), alpha, self.visible.to(device), smooth)
+
 
 def level_sizes(size: Size, coarsest_area: int, levels: int | None = None) -> list[Size]:
     """Sizes from coarse to fine; the coarsest has about `coarsest_area` pixels.

@@ -114,7 +114,8 @@ def _draw_pairs(
             continue
         if model is None:
             maps = Maps({_COLOR: image, _LABELS: mask}, kinds={_LABELS: "labels"})
-            model = unica.open(maps, engine, device, precision, **({} if max_side is None else {"max_side": max_side}))
+            knobs: dict[str, Any] = {} if max_side is None else {"max_side": max_side}
+            model = unica.open(maps, engine, device, precision, **knobs)
         first, labels = model.picture.maps
         *_, frame = unica.stream(unica.sample, model, size=None if size is None else tuple(size), seed=own)
         entry = {

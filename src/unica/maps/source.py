@@ -140,7 +140,7 @@ class _Part:
         alpha = None
         if kind in ("color", "normal") and values.shape[2] in (2, 4):
             values, alpha = _without_alpha(planes, kind)
-        known = np.isfinite(values).all(-1)
+        known = _known(values)
         if not known.any():
             raise UnicaError("has no numbers at all.")
         for channel in range(values.shape[2]):
@@ -258,7 +258,7 @@ def _labels(name: str, values: np.ndarray, suffix: str, facts: Mapping[str, Any]
 def _vectors(values: np.ndarray) -> np.ndarray:
     if values.shape[2] != 3:
         raise UnicaError(f"is no normal map: it has {values.shape[2]} channels and not 3.")
-    low, high = _ends("normal", values, np.isfinite(values).all(-1))
+    low, high = _ends("normal", values, _known(values))
     middle, half = (np.array(high) + low) / 2, (np.array(high) - low) / 2
     length = np.linalg.norm((values.astype(np.float32) - middle) / half, axis=-1)
     close = ((length > _LENGTHS[0]) & (length < _LENGTHS[1])).mean()
@@ -285,6 +285,11 @@ def _ends(kind: Kind, values: np.ndarray, known: np.ndarray) -> tuple[tuple[floa
         low, high = np.full(channels, low.min()), np.full(channels, high.max())
     high = np.where(high > low, high, low + 1)
     return tuple(low.tolist()), tuple(high.tolist())
+
+
+def _known(values: np.ndarray) -> np.ndarray:
+    """Where there are numbers, h x w."""
+    return np.asarray(np.isfinite(values).all(-1))
 
 
 def _sha256(path: Path) -> str:

@@ -104,7 +104,9 @@ def is_ordinary(path: Path) -> bool:
         alpha = bool(page.extrasamples) and len(page.extrasamples) == 1 and int(page.extrasamples[0]) in (1, 2)
         plain = page.samplesperpixel - alpha in (1, 3) and series.ndim <= 2 + (page.samplesperpixel > 1)
         colour = int(page.photometric) == 2
-        return plain and page.planarconfig == 1 and page.dtype in ((np.uint8, np.uint16) if colour else (np.uint8, bool))
+        return (
+            plain and page.planarconfig == 1 and page.dtype in ((np.uint8, np.uint16) if colour else (np.uint8, bool))
+        )
 
 
 def _plain_axes(axes: str, shape: tuple[int, ...]) -> str:
@@ -143,5 +145,5 @@ def _library() -> Any:
         import tifffile
     except ImportError:
         raise UnicaError("needs tifffile to be read or written: pip install 'unica[maps]'") from None
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong with a file is said in a sentence
     return tifffile

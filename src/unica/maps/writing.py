@@ -16,9 +16,7 @@ from unica.maps.planes import Planes
 _NOTHING = 1e-3  # of half the working range: a change that nobody sees
 
 
-def copied(
-    pixels: Float[Tensor, "c h w"], source: Picture, origins: Int[Tensor, "h w 2"]
-) -> Float[Tensor, "c h w"]:
+def copied(pixels: Float[Tensor, "c h w"], source: Picture, origins: Int[Tensor, "h w 2"]) -> Float[Tensor, "c h w"]:
     """The picture, with the very numbers of the source where healing has moved them by next to nothing."""
     rows, columns = origins.long().clamp_min(0).unbind(-1)
     there = source.pixels[:, rows, columns]

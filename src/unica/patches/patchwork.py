@@ -69,8 +69,7 @@ class Patchwork:
         return PatchDenoiser(self.scales, self.settings, seeds, self.dtype, relevance)
 
     def to(self, device: torch.device) -> Patchwork:
-        scales = [Scale(*(part if part is None else part.to(device) for part in scale)) for scale in self.scales]
-        return replace(self, scales=scales)
+        return replace(self, scales=[scale.to(device) for scale in self.scales])
 
     def hiding(self, mask: Mask) -> Patchwork:
         """The same without these pixels."""

@@ -187,7 +187,7 @@ def test_floats_are_copied_to_the_bit_and_unknown_ones_never(tmp_path: Path) -> 
     assert share > 0.01, share  # the picture is hardly larger than what is healed around a seam
     mask = np.zeros(values.shape[:2], bool)
     mask[20:30, 20:30] = True
-    (kept,) = unica.inpaint(model, unica.Region(mask=Image.fromarray(mask)), output="maps")
+    (kept,) = unica.inpaint(model, unica.Region(mask=Image.fromarray(mask)), dilate=0, output="maps")
     assert np.array_equal(kept["color"][~mask], values[~mask], equal_nan=True)
 
 
@@ -210,8 +210,8 @@ def test_all_files_are_written_and_say_how(material: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize("task", ["tile", "outpaint", "upscale", "objects", "retarget", "tiles", "animate"])
 def test_every_task_draws_all_maps(material: Path, task: str, tmp_path: Path) -> None:
     more = {
-        "outpaint": ["--right", "16"], "upscale": [], "objects": ["--size-factor", "0.8"], "retarget": ["--size", "60x40"],
-        "tiles": ["-n", "2", "--side", "64"], "tile": [], "animate": ["--frames", "3"],
+        "outpaint": ["--right", "16"], "upscale": [], "objects": ["--size-factor", "0.8"],
+        "retarget": ["--size", "60x40"], "tiles": ["-n", "2", "--side", "64"], "tile": [], "animate": ["--frames", "3"],
     }[task]  # fmt: skip
     result = command(task, str(material), *more, "-o", str(tmp_path), "--json", "-q")
     assert result.exit_code == 0, result.stderr
@@ -247,7 +247,8 @@ def test_maps_that_cannot_be_are_refused_in_a_sentence(material: Path, tmp_path:
     values: Any = {
         "sizes": shares(1)[:-1], "normal": random.random((SIDE, SIDE + 8, 3)).astype(np.float32),
         "labels": random.integers(0, 2**16, (SIDE, SIDE + 8)).astype(np.uint16),
-        "nan": np.where([True, False], np.nan, shares(2)).astype(np.float32), "axes": random.random((2, 3, 40, 48), np.float32),
+        "nan": np.where([True, False], np.nan, shares(2)).astype(np.float32),
+        "axes": random.random((2, 3, 40, 48), np.float32),
         "kind": shares(1).astype(np.complex64), "missing": None, "preview": shares(5),
     }[problem]  # fmt: skip
     if values is not None:

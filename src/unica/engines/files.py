@@ -54,7 +54,7 @@ class _AboutMap:
     labels: tuple[int, ...]
     amplitude: Annotated[float, Number(1e-3, 1)]
     suffix: Literal[".png", ".npy", ".exr", ".tif", ".tiff"]
-    facts: dict[str, Any]
+    facts: dict
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.low) == len(self.high) <= MOST_CHANNELS:
@@ -72,7 +72,7 @@ class _About:
     sha256: Annotated[str, Digest()]
     original_size: tuple[Annotated[int, Whole(1, LARGEST)], Annotated[int, Whole(1, LARGEST)]]
     shape: tuple[Annotated[int, Whole(1, MOST_CHANNELS)], int, int]
-    maps: tuple[dict[str, Any], ...] = ()
+    maps: tuple[dict, ...] = ()
     shown: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:

@@ -132,7 +132,7 @@ class _Part:
         """An ordinary picture as a map."""
         top, channels = 2**picture.bits - 1, len(picture.pixels)
         made = Map(name, "color", f"uint{picture.bits}", (0.0,) * channels, (float(top),) * channels)
-        return cls(made, picture.pixels, picture.alpha)
+        return cls(made, made.encoded(made.decoded(picture.pixels)), picture.alpha)
 
     @classmethod
     def _of_planes(cls, name: str, kind: Kind, planes: Planes, suffix: str) -> _Part:

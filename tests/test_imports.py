@@ -19,7 +19,7 @@ LAYERS = (
     {"errors", "machine", "masks", "names", "noise", "plot", "schedule", "seeds", "torus", "window"},
     {"cache", "declare", "devices", "diffusion", "files", "threads", "tone"},
     {"fleet", "image", "prompts", "records", "tensor_files", "weights"},
-    {"provenance", "pyramid", "regions", "tiled"},
+    {"maps", "provenance", "pyramid", "regions", "tiled"},
     {"guides", "motion", "networks", "patches"},
     {"metrics", "process"},
     {"training"},
@@ -128,6 +128,7 @@ def test_one_place_touches_each_heavy_library() -> None:
             "fastapi",
             "ray",
             "tifffile",
+            "OpenEXR",
             "fsspec",
         )
     }
@@ -138,7 +139,8 @@ def test_one_place_touches_each_heavy_library() -> None:
     assert users["huggingface_hub"] == {"engines/trained.py"}
     assert users["transformers"] == {"guides/clip.py"}
     assert {Path(user).parent.name for user in users["gradio"] | users["fastapi"]} == {"studio"}
-    assert users["tifffile"] == {"tiled/tiff.py"} and users["fsspec"] == {"tiled/store.py"}
+    assert users["tifffile"] == {"maps/tiff.py", "tiled/tiff.py"} and users["fsspec"] == {"tiled/store.py"}
+    assert users["OpenEXR"] == {"maps/exr.py"}
     assert users["ray"] == {"fleet/cluster.py"}
     assert users["typer"] == {f"cli/{name}.py" for name in ("app", "commands", "drawing", "options")}
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from unica.engines.files import load
     from unica.engines.train import train
     from unica.engines.trained import TrainedModel
+    from unica.maps import Maps
     from unica.prompts import Prompt
     from unica.regions import Region
     from unica.tasks.declare import stream
@@ -36,6 +37,7 @@ __all__ = [
     "Engine",
     "Frame",
     "LargeCanvas",
+    "Maps",
     "Model",
     "Prompt",
     "Region",
@@ -54,6 +56,7 @@ _HOMES = {
     "Engine": "engines.base",
     "Frame": "tasks.run",
     "LargeCanvas": "tasks.large",
+    "Maps": "maps.source",
     "Model": "engines.base",
     "Prompt": "prompts",
     "Region": "regions",

@@ -298,6 +298,67 @@ class Repeated(Kind):
     def item(self, name: str, value: Any) -> Any: ...
 
 
+class Named(Repeated):
+    """Values by name, each written as NAME=VALUE."""
+
+    value = ""  # what comes after the name, in words
+
+    def parse(self, name: str, text: str) -> Any:
+        key, equals, value = text.partition("=")
+        if not (key and equals and value):
+            raise UnicaError(f"{name} is written as {self.example}, not {short(text)}")
+        return key, value
+
+    def check(self, name: str, value: Any) -> list[Any]:
+        pairs = list(value.items()) if isinstance(value, Mapping) else super().check(name, value)
+        names = [key for key, _ in pairs]
+        for key in names:
+            if names.count(key) > 1:
+                raise UnicaError(f"{name} names {short(str(key))} twice")
+        return [(key, self.one(f"{name} {key}", one)) for key, one in pairs]
+
+    def item(self, name: str, value: Any) -> Any:
+        if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
+            raise UnicaError(f"{name} must be a list of names with {self.value}")
+        return value[0], value[1]
+
+    @abstractmethod
+    def one(self, name: str, value: Any) -> Any:
+        """A value as it should be."""
+
+    def format(self, value: Any) -> str:
+        key, one = value
+        return f"{key}={one:g}" if isinstance(one, float) else f"{key}={one}"
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "items": {"type": "string"}}
+
+
+class NamedFiles(Named):
+    """Files by name."""
+
+    metavar = "NAME=FILE"
+    example = "normal=stone_normal.png"
+    value = "a file each"
+
+    def one(self, name: str, value: Any) -> Path:
+        return as_path(name, value)
+
+    def without_folder(self, value: Any) -> Any:
+        return [(key, Path(Path(path).name)) for key, path in value]
+
+
+class NamedNumbers(Named):
+    """Numbers by name."""
+
+    metavar = "NAME=NUMBER"
+    example = "normal=0.5"
+    value = "a number each"
+
+    def one(self, name: str, value: Any) -> float:
+        return real(name, _float(value) if isinstance(value, str) else value, 0, 10)
+
+
 class Boxes(Repeated):
     """Boxes as (left, top, width, height), in pixels of the picture as its file has it."""
 
@@ -427,7 +488,7 @@ class Parameter:
     @property
     def option(self) -> str:
         """The name on a command line."""
-        return ("no-" if self.default is True else "") + self.name.replace("_", "-")
+        return ("no-" if self.default is True else "") + self.name.rstrip("_").replace("_", "-")
 
     def check(self, value: Any) -> Any:
         """The value, checked. None is accepted where the annotation has it, and where it is the default."""

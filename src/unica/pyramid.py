@@ -21,10 +21,15 @@ class Scale(NamedTuple):
     pixels: Float[Tensor, "c h w"]
     alpha: Float[Tensor, "1 h w"] | None
     visible: Bool[Tensor, "h w"]
+    smooth: Bool[Tensor, " c"] | None = None  # which channels may have values between those of the source; None: all
 
     @property
     def size(self) -> Size:
         return self.pixels.shape[-2], self.pixels.shape[-1]
+
+    def to(self, device: torch.device) -> Scale:
+        alpha, smooth = (None if part is None else part.to(device) for part in (self.alpha, self.smooth))
+        return Scale(self.pixels.to(device), alpha, self.visible.to(device), smooth)
 
 
 def level_sizes(size: Size, coarsest_area: int, levels: int | None = None) -> list[Size]:

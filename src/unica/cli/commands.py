@@ -210,6 +210,43 @@ def bench(
     )  # fmt: skip
 
 
+def augment(
+    images: Annotated[Path, Param("A folder of pictures.", File("IMAGES"), argument=True)],
+    masks: Annotated[
+        Path, Param("A folder with the labels of their pixels: for each picture a file of its name.", File("DIR"))
+    ],
+    count: Annotated[int, Param("New pairs of each pair.", Whole(1, 10**6), short="n")] = 20,
+    output: Annotated[
+        Path,
+        Param(
+            "Where the pairs go: images/, masks/, origins/ and manifest.jsonl.", File("DIR", written=True), short="o"
+        ),
+    ] = Path("unica-pairs"),
+    engine: Annotated[str | None, Param("Which engine draws.", Text("NAME"))] = None,
+    size: Annotated[tuple[int, int] | None, Param("Size of the new pictures (default: the source's).", Size())] = None,
+    seed: Annotated[int, Param("Of the first pair.", Whole(0, 2**62))] = 0,
+    max_side: MaxSide = MAX_SIDE,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    overwrite: Annotated[bool, Param("Draw again what is there already.", Flag())] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    workers: Workers = None,
+    ray: Ray = None,
+) -> None:
+    """Draw new pairs of pictures and label masks from few, to train other networks with.
+
+    Picture and mask are drawn as one. What is done is not done again; a pair that fails is named at the end.
+    """
+    from unica.cli.augment import augment_and_show
+
+    settings = {
+        "count": count, "seed": seed, "engine": engine, "size": size, "device": device, "precision": precision,
+        "max_side": max_side,
+    }  # fmt: skip
+    augment_and_show(images, masks, output, overwrite, json, quiet, workers, ray, **settings)
+
+
 def studio(
     path: Annotated[Path | None, Param("What the page starts with.", File("PICTURE|MODEL"), argument=True)] = None,
     port: Annotated[int, Param("Where on this machine; 0 is any that is free.", Whole(0, 65535))] = PORT,
@@ -272,6 +309,7 @@ def add_commands(app: typer.Typer, only: str | None = None) -> None:
         (push, "push", MODELS),
         (cache, "cache", MODELS),
         (schema, "schema", MODELS),
+        (augment, "augment", MODELS),
         (evaluate, "eval", MEASURING),
         (bench, "bench", MEASURING),
     ):

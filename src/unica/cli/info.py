@@ -16,13 +16,13 @@ def describe(path: Path) -> str:
 
 
 def _picture(path: Path) -> list[str]:
-    from unica.image import read_header, read_text
+    from unica.maps import read_header, read_text
 
     text = read_text(path)
     command = read_command(text.get("unica:command", ""))
     if command is None:
         found = read_header(path)
-        kind = "gray" if found.channels == 1 else "colour"
+        kind = {1: "gray", 3: "colour"}.get(found.channels, f"{found.channels} channels")
         alpha = ", with transparency" if found.alpha else ""
         width, height = found.size
         what = f"{path}: {width}x{height}, {kind}, {found.bits} bits{alpha}"

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from unica.torus import Axes
     from unica.training.config import TrainingConfig
 
+HUB_FILE = "model.safetensors"  # a model's file in a folder, or in a repository of the Hugging Face hub
 GROUP = "unica.engines"  # of entry points
 MAX_SIDE = 1024  # pixels of the longer side to which a source is shrunk, unless the user says otherwise
 

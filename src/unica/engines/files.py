@@ -12,22 +12,27 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from unica.declare import Number, Whole
 from unica.devices import find_device, find_dtype
-from unica.engines.base import Engine, Model, engines
+from unica.engines.base import HUB_FILE, Engine, Model, engines
 from unica.errors import UnicaError, as_path, one_of, short
-from unica.image import LARGEST, Picture
+from unica.image import LARGEST, MOST_CHANNELS, Map, Picture, parts
+from unica.maps import picture_of_numbers
 from unica.networks import CONFIGS
 from unica.process import SMALLEST, Process
 from unica.records import Digest, Name, as_mapping, read_record
 from unica.tensor_files import check_finite, read_head, read_tensors, write_tensors
 from unica.threads import compute
 
-HUB_FILE = "model.safetensors"  # a model's file in a folder, or in a repository of the Hugging Face hub
 _KEYS = {"pixel_std": "spread"}  # fields that have another name in files
+_STORED = {  # the type of a map's numbers in a file, by that in memory
+    "uint8": torch.uint8, "uint16": torch.int32, "int16": torch.int16, "float16": torch.float16,
+    "float32": torch.float32,
+}  # fmt: skip
 _FIELDS = {key: name for name, key in _KEYS.items()}
 
 P = TypeVar("P", bound=Process)
@@ -38,6 +43,27 @@ class Damaged(Exception):
 
 
 @dataclass(frozen=True)
+class _AboutMap:
+    """What the header says of a map. `unica.image.Map` has the same fields."""
+
+    name: Annotated[str, Name()]
+    kind: Literal["color", "normal", "scalar", "labels"]
+    dtype: Literal["uint8", "uint16", "int16", "float16", "float32"]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    labels: tuple[int, ...]
+    amplitude: Annotated[float, Number(1e-3, 1)]
+    suffix: Literal[".png", ".npy", ".exr", ".tif", ".tiff"]
+    facts: dict
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.low) == len(self.high) <= MOST_CHANNELS:
+            raise UnicaError("the channels of a map do not agree")
+        if (self.kind == "labels") != bool(self.labels):
+            raise UnicaError("a map's labels do not agree with its kind")
+
+
+@dataclass(frozen=True)
 class _About:
     """What the header says of the picture."""
 
@@ -45,15 +71,26 @@ class _About:
     bits: Literal[8, 16]
     sha256: Annotated[str, Digest()]
     original_size: tuple[Annotated[int, Whole(1, LARGEST)], Annotated[int, Whole(1, LARGEST)]]
-    shape: tuple[Literal[1, 3], int, int]
+    shape: tuple[Annotated[int, Whole(1, MOST_CHANNELS)], int, int]
+    maps: tuple[dict, ...] = ()
+    shown: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        _, height, width = self.shape
+        channels, height, width = self.shape
+        if channels != sum(one.planes for one in self.known_maps) if self.maps else channels not in (1, 3):
+            raise UnicaError(f"picture.shape must not have {channels} channels")
+        if self.shown is not None and not all(1 <= channel <= channels for channel in self.shown):
+            raise UnicaError("picture.shown names a channel that is not there")
         if min(height, width) < SMALLEST or height * width > LARGEST:
             raise UnicaError(
                 f"picture.shape must be of sides of at least {SMALLEST} and of at most {LARGEST:,} pixels,"
                 f" not {short(f'{width}x{height}')}"
             )
+
+    @property
+    def known_maps(self) -> tuple[Map, ...]:
+        records = [read_record(_AboutMap, one, "picture.maps.") for one in self.maps]
+        return tuple(Map(**vars(record)) for record in records)
 
 
 @dataclass(frozen=True)
@@ -119,13 +156,15 @@ def write_model(path: Path, stored: StoredModel) -> None:
     tensors = {f"network.{name}": weight for name, weight in stored.weights.items()}
     if stored.has_source:
         tensors |= {f"source.{name}": plane for name, plane in _planes(picture).items()}
-    about = {
+    about: dict[str, Any] = {
         "name": picture.name,
         "bits": picture.bits,
         "sha256": picture.sha256,
         "original_size": picture.original_size,
         "shape": list(picture.pixels.shape),
     }
+    if picture.maps:
+        about |= {"maps": [asdict(one) for one in picture.maps], "shown": picture.shown}
     head = {"recipe": dict(stored.process), "picture": about, "training": dict(stored.training)}
     write_tensors(path, "model", tensors, head)
 
@@ -152,8 +191,11 @@ def _picture(about: _About, planes: Mapping[str, Tensor]) -> Picture:
     """The picture that a file describes and holds; all gray if its planes were left out."""
     if not planes:
         return Picture(
-            torch.zeros(()).expand(about.shape), None, about.bits, about.sha256, about.name, about.original_size
-        )
+            torch.zeros(()).expand(about.shape), None, about.bits, about.sha256, about.name, about.original_size,
+            about.known_maps, shown=about.shown,
+        )  # fmt: skip
+    if about.maps:
+        return _picture_of_maps(about, planes)
     top, kind = _depth(about.bits)
     _, height, width = about.shape
     shapes = {"pixels": about.shape, "alpha": (1, height, width)}
@@ -171,6 +213,26 @@ def _picture(about: _About, planes: Mapping[str, Tensor]) -> Picture:
         raise UnicaError("source.pixels is missing")
     pixels, alpha = values["pixels"].mul_(2).sub_(1), values.get("alpha")
     return Picture(pixels, alpha, about.bits, about.sha256, about.name, about.original_size)
+
+
+def _picture_of_maps(about: _About, planes: Mapping[str, Tensor]) -> Picture:
+    """The picture of several maps that a file holds: their numbers, in their order."""
+    maps, (_, height, width) = about.known_maps, about.shape
+    names = [f"map{number}" for number in range(len(maps))]
+    if planes.keys() - {"alpha"} != set(names):
+        raise UnicaError("its maps do not agree with the header")
+    values = {}
+    for name, one in zip(names, maps):
+        if tuple(planes[name].shape) != (one.channels, height, width) or planes[name].dtype != _STORED[one.dtype]:
+            raise UnicaError(f"source.{name} does not agree with the header")
+        values[one.name] = planes[name]
+    alpha = planes.get("alpha")
+    if alpha is not None and (tuple(alpha.shape) != (1, height, width) or alpha.dtype != torch.float32):
+        raise UnicaError("source.alpha does not agree with the header")
+    return picture_of_numbers(
+        maps, values, None if alpha is None else alpha.nan_to_num().clamp(0, 1), sha256=about.sha256, name=about.name,
+        bits=about.bits, original_size=about.original_size, shown=about.shown,
+    )  # fmt: skip
 
 
 def process_to_json(process: Process) -> dict[str, Any]:
@@ -194,7 +256,17 @@ def _depth(bits: int) -> tuple[int, torch.dtype]:
 
 
 def _planes(picture: Picture) -> dict[str, Tensor]:
-    """The picture in whole numbers of its file's depth, so that the very same pixels come back."""
+    """The picture in whole numbers of its file's depth, so that the very same pixels come back.
+
+    Of several maps, the numbers of each.
+    """
+    if picture.maps:
+        planes = {}
+        for number, (one, channels) in enumerate(parts(picture.maps)):
+            exact = picture.exact.get(one.name)
+            values = torch.from_numpy(one.decoded(picture.pixels[channels]).astype(np.float32)).movedim(-1, 0)
+            planes[f"map{number}"] = (values if exact is None else exact).to(_STORED[one.dtype])
+        return planes if picture.alpha is None else {**planes, "alpha": picture.alpha}
     top, kind = _depth(picture.bits)
     planes = {"pixels": ((picture.pixels + 1) / 2 * top).round().to(kind)}
     if picture.alpha is not None:

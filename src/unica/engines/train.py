@@ -12,7 +12,7 @@ from unica.declare import checked, parameters
 from unica.devices import find_device, find_dtype
 from unica.engines.base import MAX_SIDE, Model, training_engine
 from unica.errors import UnicaError, one_of, whole
-from unica.image import load
+from unica.maps import load_source
 from unica.training.session import Session, open_session, seconds
 
 _MOST_STEPS = 10**9
@@ -51,7 +51,7 @@ def begin(
     seed = whole("seed", seed, 0, _LARGEST_SEED)
     where = find_device(device)
     dtype = find_dtype(precision, where)
-    picture = load(image, max_side)
+    picture = load_source(image, max_side)
     config = chosen.config(name, picture, **knobs)
     config = config if steps is None else replace(config, steps=steps)
     path = None if output is None else Path(output)

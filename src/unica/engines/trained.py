@@ -16,9 +16,8 @@ from torch import Tensor, nn
 
 from unica.devices import find_device
 from unica.diffusion import Denoiser, Level, Parts, Prediction, eps_of, mean_of
-from unica.engines.base import Model, Run
+from unica.engines.base import HUB_FILE, Model, Run
 from unica.engines.files import (
-    HUB_FILE,
     Damaged,
     StoredModel,
     load,
@@ -254,7 +253,8 @@ def read_trained(
         process = process_from_json(kind, stored.process)
         if process.needs_source and not stored.has_source:
             raise UnicaError(f"its source is missing, without which the {process.engine} engine cannot draw")
-        if stored.has_source and stored.picture.alpha is None and process.network.channels in (2, 4):
+        draws_alpha = process.network.channels > len(stored.picture.pixels)
+        if stored.has_source and stored.picture.alpha is None and draws_alpha:
             raise UnicaError("source.alpha is missing")
         network = network_of(process, stored.weights, stored.picture)
     except UnicaError as error:

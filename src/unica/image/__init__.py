@@ -5,9 +5,23 @@ No other part of unica touches Pillow.
 
 from unica.image.colour import match_colours
 from unica.image.convert import to_array, to_pil
+from unica.image.maps import (
+    KINDS,
+    MOST_CHANNELS,
+    Kind,
+    Map,
+    check_channels,
+    codes,
+    parts,
+    preview,
+    settled,
+    signs,
+    smooth,
+    with_amplitudes,
+)
 from unica.image.noise import noise_level, without_noise
 from unica.image.picture import LARGEST, Picture
-from unica.image.reading import SUFFIXES, load, read_header, read_text
+from unica.image.reading import SMALLEST, SUFFIXES, Header, fitted_size, load, read_header, read_levels, read_text
 from unica.image.resizing import Resampling, resize, shrink
 from unica.image.sheet import contact_sheet
 from unica.image.writing import (
@@ -16,6 +30,7 @@ from unica.image.writing import (
     animation_bytes,
     check_ending,
     data_uri,
+    levels_png_bytes,
     picture_bytes,
     png16_bytes,
     png_bytes,
@@ -26,29 +41,46 @@ from unica.image.writing import (
 
 __all__ = [
     "ANIMATED",
+    "KINDS",
     "LARGEST",
+    "MOST_CHANNELS",
+    "SMALLEST",
     "STILL",
     "SUFFIXES",
+    "Header",
+    "Kind",
+    "Map",
     "Picture",
     "Resampling",
     "animation_bytes",
+    "check_channels",
     "check_ending",
+    "codes",
     "contact_sheet",
     "data_uri",
+    "fitted_size",
+    "levels_png_bytes",
     "load",
     "match_colours",
     "noise_level",
+    "parts",
     "picture_bytes",
     "png16_bytes",
     "png_bytes",
+    "preview",
     "preview_bytes",
     "read_header",
+    "read_levels",
     "read_text",
     "resize",
     "save_animation",
     "save_png",
+    "settled",
     "shrink",
+    "signs",
+    "smooth",
     "to_array",
     "to_pil",
+    "with_amplitudes",
     "without_noise",
 ]

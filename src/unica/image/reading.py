@@ -28,7 +28,7 @@ from unica.image.text import text_of
 from unica.threads import compute
 
 _Size = tuple[int, int]  # (width, height)
-_SMALLEST = 32  # pixels of the shorter side of a picture
+SMALLEST = 32  # pixels of the shorter side of a picture
 _LARGE = 2**24  # pixels; more are decoded some rows at a time if they will be shrunk, which is slower
 
 # The formats that `load` opens. Pillow has more, but some of them run other programs (EPS starts Ghostscript).
@@ -56,7 +56,7 @@ _UPRIGHT = {  # EXIF orientation -> the operation that turns the picture upright
 
 
 def load(
-    source: str | os.PathLike[str] | Image.Image, max_side: int | None = None, smallest: int = _SMALLEST
+    source: str | os.PathLike[str] | Image.Image, max_side: int | None = None, smallest: int = SMALLEST
 ) -> Picture:
     """Read an image: turned upright by its EXIF, in sRGB by its ICC profile, the first frame of an animation.
 
@@ -87,7 +87,7 @@ def load(
             image.draft(None, (2 * fitted[0], 2 * fitted[1]))
         image.load()
         if image.format == "TIFF":  # Pillow has turned it
-            about = _About(image.size, _fit(image.size, max_side), 1, about.name, about.sha256)
+            about = _About(image.size, fitted_size(image.size, max_side), 1, about.name, about.sha256)
         return _picture([image], image.height, image.info, about)
 
 
@@ -98,6 +98,31 @@ def read_text(path: str | os.PathLike[str]) -> dict[str, str]:
         image = _open(file)
         _check_size(image.size, None, smallest=1)
         return text_of(image, file)
+
+
+def read_levels(path: str | os.PathLike[str]) -> tuple[np.ndarray, bytes | None]:
+    """The whole numbers of a picture file as they are in it, h x w x channels, and the palette if it has one.
+
+    Nothing is turned, and no profile of colours is heeded. Of a picture with a palette, they are the colours' numbers.
+    """
+    compute()
+    path = as_path("a picture", path)
+    with _reading(str(path)), _regular(path) as file:
+        image = _open(file)
+        _check_size(image.size, None)
+        levels = deep_levels(image, file)
+        if levels is not None:
+            return np.concatenate(list(levels)), None
+        image.load()
+        if image.mode == "P":
+            return np.asarray(image)[..., None], bytes(image.getpalette() or ())
+        if image.mode.startswith("I"):
+            values = np.asarray(image, np.int64)
+            if values.min() < 0 or values.max() > 65535:
+                raise UnicaError("has 32-bit pixels: save it with 8 or 16 bits.")
+            return values.astype(np.uint16)[..., None], None
+        array = np.asarray(image.convert("L") if image.mode == "1" else image)
+        return array if array.ndim == 3 else array[..., None], None
 
 
 class Header(NamedTuple):
@@ -157,18 +182,18 @@ def _open(file: BinaryIO) -> ImageFile.ImageFile:
     raise UnicaError(f"is not an image of a kind that can be read ({', '.join(_FORMATS)}).")
 
 
-def _check_size(size: _Size, max_side: int | None, smallest: int = _SMALLEST) -> _Size:
+def _check_size(size: _Size, max_side: int | None, smallest: int = SMALLEST) -> _Size:
     """The size that an image will be shrunk to. Too large and too small images are refused."""
     if size[0] * size[1] > LARGEST:
         raise UnicaError(f"has {size[0]}x{size[1]} pixels, more than the {LARGEST:,} that can be read.")
-    width, height = _fit(size, max_side)
+    width, height = fitted_size(size, max_side)
     if min(width, height) < smallest:
         now = "is" if (width, height) == size else "is shrunk to"
         raise UnicaError(f"{now} {width}x{height} pixels, and the shorter side needs at least {smallest}.")
     return width, height
 
 
-def _fit(size: _Size, max_side: int | None) -> _Size:
+def fitted_size(size: _Size, max_side: int | None) -> _Size:
     """The size of the same shape whose longer side is at most `max_side`."""
     scale = 1.0 if max_side is None else min(1.0, max_side / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

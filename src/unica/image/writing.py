@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Shaped, UInt8
 from PIL import Image
 from torch import Tensor
 
@@ -113,6 +113,18 @@ def png16_bytes(planes: Int[Tensor, "c h w"], text: Mapping[str, str] = {}) -> b
     rows = b"".join(b"\0" + row.tobytes() for row in pixels)  # 0: the row is stored without a filter
     texts = [(name, content) for name, content, *_ in text_options("PNG", text)["pnginfo"].chunks]
     return png(Header(width, height, 16, KIND_OF[channels]), zlib.compress(rows), *texts)
+
+
+def levels_png_bytes(
+    levels: Shaped[np.ndarray, "h w c"], palette: bytes | None = None, text: Mapping[str, str] = {}
+) -> bytes:
+    """What a PNG holds of whole numbers of 8 or 16 bits, up to four channels. With a palette, they are its colours'."""
+    if levels.dtype == np.uint16:
+        return png16_bytes(torch.from_numpy(levels.astype(np.int32)).movedim(-1, 0), text)
+    image = Image.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
+    if palette is not None and levels.shape[2] == 1:
+        image.putpalette(palette)
+    return png_bytes(image, text)
 
 
 def _tiff16_bytes(planes: Int[Tensor, "c h w"], text: Mapping[str, str]) -> bytes:

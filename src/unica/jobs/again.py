@@ -12,7 +12,7 @@ from unica.declare import File, Flag, Group, Parameter, parameters
 from unica.engines.base import find, picture_engine
 from unica.jobs import workers
 from unica.jobs.drawing import options_of_task
-from unica.jobs.models import is_model
+from unica.jobs.models import has_maps, is_model
 from unica.jobs.options import Option
 from unica.tasks import Task, tasks
 
@@ -86,6 +86,14 @@ def python(task: Task, values: Mapping[str, Any], seed: int, output: str) -> str
         engine = picture_engine(values["engine"])
         knobs, opened = {"engine": engine.name} | _given(parameters(engine.knobs), values), "open"
     knobs |= {name: values[name] for name in ("device", "precision") if values[name] != "auto"}
+    source: Any = path
+    if opened == "open" and has_maps(values):
+        from unica.maps import meant_by
+
+        more = {name: Path(file).name for name, file in values.get("with_") or ()}
+        source = {meant_by(Path(path).stem) or "color": path, **more} if more else path
+        if values.get("weight"):
+            knobs |= {"weights": dict(values["weight"])}
     own = _given(task.parameters, values)
     own = {name: value for name, value in own.items() if name not in ("count", "seed")} | {"seed": seed}
     save = (
@@ -97,7 +105,7 @@ def python(task: Task, values: Mapping[str, Any], seed: int, output: str) -> str
         [
             "import unica",
             "",
-            f"model = unica.{opened}({', '.join([repr(path), *_keywords(knobs)])})",
+            f"model = unica.{opened}({', '.join([repr(source), *_keywords(knobs)])})",
             f"pictures = unica.{task.name}({', '.join(['model', *_keywords(own)])})",
             save,
         ]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from unica.declare import parameters
 from unica.engines.base import MAX_SIDE
-from unica.jobs.models import is_model
+from unica.jobs.models import has_maps, is_model
 from unica.regions import Region
 from unica.tasks import Task
 
@@ -95,10 +95,13 @@ class Closeup:
 def closeup(task: Task, values: Mapping[str, Any]) -> Closeup | None:
     """The part of a large picture that a task works on; None where it works on the whole."""
     from unica.image import load, picture_bytes, png_bytes, read_header
+    from unica.maps import is_ordinary
 
     name = None if task.local is None else task.local(values)
     if name is None or (name == "path" and is_model(values["path"])):
         return None
+    if (name == "path" and has_maps(values)) or not is_ordinary(values[name]):
+        return None  # it has several maps, or many channels
     if max(read_header(values[name]).size) <= _limit(values):
         return None
     whole = load(values[name])

@@ -136,11 +136,13 @@ class Drawing:
 
     def __init__(self, task: Task, values: dict[str, Any]) -> None:
         from unica.image import ANIMATED, STILL
+        from unica.maps import WRITTEN
 
         self.task, self.mask = task, values.get("show_mask")
         options = options_of_task(task)
         read = read_files(options, values).values()
-        endings = ANIMATED if task.animation else (STILL if task.sketch is None else {*STILL, *ENDINGS})
+        still = {*STILL, *WRITTEN}
+        endings = ANIMATED if task.animation else (still if task.sketch is None else {*still, *ENDINGS})
         self.outputs = Outputs.named(values["output"], endings, read, values["overwrite"])
         if "count" in values and values["count"] is None:  # a file that was named is one picture
             usual = next(option.usual for option in options if option.name == "count")
@@ -153,6 +155,7 @@ class Drawing:
         named = values if values["keep_paths"] else without_folders(options, values)
         self.source = File().format(named["path"])
         self.options = written([*task.parameters, *animation], named)
+        self.named = named
 
     def open(self, report: Report | None = None) -> None:
         """Open the model. Some engines learn the picture first, and report how far that is."""
@@ -221,7 +224,7 @@ class Drawing:
         from unica.image import check_ending
 
         arguments = self.read_arguments(progress)
-        if self.outputs.stem is not None and not self.task.animation:
+        if self.outputs.stem is not None and not self.task.animation and not self.picture.maps:
             check_ending(self.outputs.suffix.lower(), self.model.picture.alpha is not None)
         self._frames = self.task.frames(self.model, **arguments)
 
@@ -237,11 +240,13 @@ class Drawing:
 
         started = time.perf_counter()
         for frame, images in self._finished(frames, progress):
-            path = self._write(frame, images)
+            path, others = self._write(frame, images)
             seconds = time.perf_counter() - started
             started = time.perf_counter()
             notes = {} if self.task.notes is None else self.task.notes(frame, **arguments)
             picture = {"path": str(path), "seed": frame.seed, "seconds": round(seconds, 3), **notes}
+            if others:
+                picture["maps"] = others
             if self.values.get("show") and self.task.figures is not None:
                 picture |= self._save_beside(path, _figures(self.task.figures.draw(frame)))
             if self.values["provenance"] and frame.origins is not None:
@@ -308,18 +313,32 @@ class Drawing:
         if final is not None:
             yield final, images
 
-    def _write(self, frame: Any, images: list[Any]) -> Path:
-        """One file with its provenance: a PNG, or all pictures of an animation."""
+    def _write(self, frame: Any, images: list[Any]) -> tuple[Path, dict[str, str]]:
+        """One file with its provenance: a picture, or an animation. Of several maps, the others, too."""
         from unica.image import animation_bytes, picture_bytes
 
         text, name = self.provenance(frame.seed, self._size(images[-1])), self.name(frame.seed)
         suffix = Path(name).suffix.lower()
         if self.task.animation:
-            return self.outputs.write(name, animation_bytes(images, suffix, self.values["fps"], text))
+            return self.outputs.write(name, animation_bytes(images, suffix, self.values["fps"], text)), {}
+        if self.picture.maps:
+            return self._write_maps(frame, name, text)
         pixels, alpha = frame.pixels, frame.alpha
         if self.closeup is not None:
             pixels, alpha = self.closeup.put_back(pixels, alpha, self._canvas().new)
-        return self.outputs.write(name, picture_bytes(pixels, alpha, self.picture.bits, text, suffix))
+        return self.outputs.write(name, picture_bytes(pixels, alpha, self.picture.bits, text, suffix)), {}
+
+    def _write_maps(self, frame: Any, name: str, text: dict[str, str]) -> tuple[Path, dict[str, str]]:
+        """A file for each map, in the form of its source: the first has the picture's name."""
+        from unica.maps import map_bytes, working_range
+
+        first, *more = self.picture.maps
+        affine = working_range(self.picture.maps)
+        text = text | ({"unica:range": json.dumps(affine)} if affine else {})
+        data = {one.name: map_bytes(one, frame.maps[one.name], None, text, one.suffix) for one in more}
+        path = self.outputs.write(name, map_bytes(first, frame.maps[first.name], frame.alpha, text, Path(name).suffix))
+        others = {one.name: f"{path.stem}_{one.name}{one.suffix}" for one in more}
+        return path, {key: str(self.outputs.write(others[key], data[key])) for key in others}
 
     def _size(self, image: Any) -> tuple[int, int]:
         """Width and height of what is written of an image."""
@@ -327,7 +346,8 @@ class Drawing:
 
     def name(self, seed: int) -> str:
         """Of the file with the picture of this seed."""
-        suffix = f".{self.values['format']}" if self.task.animation else ".png"
+        suffix = self.picture.maps[0].suffix if self.picture.maps else ".png"
+        suffix = f".{self.values['format']}" if self.task.animation else suffix
         return self.outputs.name(self._stem, seed, suffix, several=(self.values.get("count") or 1) > 1)
 
     def _save_beside(self, path: Path, files: Mapping[str, tuple[str, bytes]]) -> dict[str, str]:
@@ -375,7 +395,7 @@ class Drawing:
                     positional += self.options[field.name]
                 elif field.about.recorded:
                     line += as_typed(field, self.options[field.name])
-        line += typed_options(self.values["path"], self.values["device"], self.model)
+        line += typed_options(self.named, self.values["device"], self.model)
         return shlex.join([*line, "--", *positional] if positional else line)
 
     def _canvas(self) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unica.declare import File
+from unica.declare import File, NamedFiles
 from unica.errors import UnicaError, listed, reason
 from unica.files import whole_file, write_new
 from unica.jobs.options import Option
@@ -30,7 +30,7 @@ class Outputs:
 
         path = Path(output)
         suffix = path.suffix.lower()
-        named = suffix in {*endings, *SUFFIXES, *ENDINGS, ".mp4"} and not output.endswith(("/", os.sep))
+        named = suffix in {*endings, *SUFFIXES, *ENDINGS, ".mp4", ".npy", ".exr"} and not output.endswith(("/", os.sep))
         if not named or (path.is_dir() and suffix not in ENDINGS):
             return cls(path, read, overwrite)
         if suffix not in endings:
@@ -66,7 +66,9 @@ def read_files(options: Sequence[Option], values: Mapping[str, Any]) -> dict[str
     """The files that a command reads, by the names of their options."""
     kinds = {option.name: option.parameter.kind for option in options}
     read = [name for name, kind in kinds.items() if isinstance(kind, File) and not kind.written]
-    return {name: Path(values[name]) for name in read if values.get(name) is not None}
+    found = {name: Path(values[name]) for name in read if values.get(name) is not None}
+    several = [name for name, kind in kinds.items() if isinstance(kind, NamedFiles)]
+    return found | {f"{name}{key}": Path(path) for name in several for key, path in values.get(name) or ()}
 
 
 def without_folders(options: Sequence[Option], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class FoldedConfig:
     norm = False
     levels = 1  # one network draws all levels
     fold: Annotated[int, Whole(1, 8)] = 2
-    channels: Annotated[int, Whole(1, 4)] = 3
+    channels: Annotated[int, Whole(1, 65)] = 3
     ordered: bool = False  # whether the network is told how far down the picture it is
 
     @property

@@ -18,7 +18,7 @@ _EMBEDDING = 32  # of the time, of the level, and of both together
 @dataclass(frozen=True)
 class SinDDMConfig:
     dim: Annotated[int, Whole(2, 4096)] = 160  # channels of the widest blocks; 160 in the paper
-    channels: Annotated[int, Whole(1, 4)] = 3
+    channels: Annotated[int, Whole(1, 65)] = 3
     fold = grid = 1  # pixels are not folded into channels
     norm = False
     levels = 1  # one network draws all levels

@@ -33,7 +33,7 @@ class UNetConfig:
         4,
     )  # of the width, one for each stage; a stage halves both sides
     blocks: Annotated[int, Whole(1, 4)] = 1  # of each stage on the way down; there is one more on the way up
-    channels: Annotated[int, Whole(1, 4)] = 3
+    channels: Annotated[int, Whole(1, 65)] = 3
     fold: Annotated[int, Whole(1, 8)] = 1  # blocks of fold x fold pixels become channels first
     norm: bool = True  # without norms, an output pixel depends on its receptive field and on nothing else
     levels: Annotated[int, Whole(1, 12)] = 1  # networks; several are one for each level of a pyramid

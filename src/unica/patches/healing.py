@@ -34,6 +34,7 @@ def heal(
     `edge` is mostly left as it is: between a roof and the sky it would become a glow.
 
     What is kept of another picture stays, and the rest continues it. Jumps to it are spread wider, and larger ones are.
+    Channels that have no values between those of the source stay as they are.
     """
     copied = gather(origins, source.pixels)
     fixed = torch.zeros(origins.shape[:2], dtype=torch.bool, device=copied.device)
@@ -43,7 +44,8 @@ def heal(
         here = kept.picture[0].to(copied).where(fixed, copied)
     inner, outer = _excess(origins, source.pixels, copied, here, fixed, edge, wrap)
     healed = _corrected(here, inner, fixed, decay, wrap)
-    return healed if kept is None else _corrected(healed, outer, fixed, KEPT_DECAY, wrap)
+    healed = healed if kept is None else _corrected(healed, outer, fixed, KEPT_DECAY, wrap)
+    return _where_smooth(healed, here, source.smooth)
 
 
 def _excess(
@@ -73,10 +75,10 @@ def _excess(
     return _cut(torch.stack(inside), wrap), _cut(torch.stack(over), wrap)
 
 
-def continued(x: Image, kept: Kept, wrap: Axes = "") -> Image:
+def continued(x: Image, kept: Kept, wrap: Axes = "", smooth: Bool[Tensor, " c"] | None = None) -> Image:
     """x with what is kept of a picture in it, and without a jump to it: the rest of x continues it, as in `heal`.
 
-    The wanted step over the border is the mean of the steps on both sides.
+    The wanted step over the border is the mean of the steps on both sides. `smooth` is as in `Scale`.
     """
     fixed = kept.mask[0, 0].to(x.device)
     here = kept.picture[0].to(x).where(fixed, x)
@@ -87,12 +89,16 @@ def continued(x: Image, kept: Kept, wrap: Axes = "") -> Image:
         step = here.roll(-1, axis) - here
         missing = 0.5 * (step.roll(1, axis) + step.roll(-1, axis)) - step
         excess.append(missing * _share(missing, KEPT_EDGE) * (fixed ^ fixed.roll(-1, axis - 1)))
-    return _corrected(here, _cut(torch.stack(excess), wrap), fixed, KEPT_DECAY, wrap)
+    return _where_smooth(_corrected(here, _cut(torch.stack(excess), wrap), fixed, KEPT_DECAY, wrap), here, smooth)
 
 
 def reach(decay: float) -> int:
     """How many pixels away what is copied changes a correction."""
     return round(_STEPS * decay**-0.5) + 1
+
+
+def _where_smooth(healed: Image, before: Image, smooth: Bool[Tensor, " c"] | None) -> Image:
+    return healed if smooth is None else healed.where(smooth.to(healed.device)[:, None, None], before)
 
 
 def _share(missing: Image, edge: float) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from unica.diffusion import Level, upsample
 from unica.errors import UnicaError
-from unica.image import Picture, resize
+from unica.image import Picture, resize, smooth
 from unica.masks import Mask, filled
 from unica.patches.denoiser import PatchDenoiser
 from unica.patches.exact import alike
@@ -45,11 +45,9 @@ class Patchwork:
         levels: int | None = None,
     ) -> Patchwork:
         """A picture at `levels` sizes, by default as many as suit it."""
-        pixels = picture.pixels.to(device)
-        alpha = None if picture.alpha is None else picture.alpha.to(device)
-        height, width = pixels.shape[-2:]
+        height, width = picture.pixels.shape[-2:]
         sizes = level_sizes((height, width), settings.coarsest_area, levels)
-        return cls(picture, pyramid(pixels, alpha, sizes), settings, dtype)
+        return cls(picture, _scales(picture, picture.visibility, sizes, device), settings, dtype)
 
     def levels(self, size: Size, wrap: Axes = "", part: str = "", skipped: float = 0.0) -> list[Level]:
         """The levels that draw on a canvas, without this fraction of the coarsest one's first steps."""
@@ -71,21 +69,17 @@ class Patchwork:
         return PatchDenoiser(self.scales, self.settings, seeds, self.dtype, relevance)
 
     def to(self, device: torch.device) -> Patchwork:
-        scales = [
-            Scale(s.pixels.to(device), None if s.alpha is None else s.alpha.to(device), s.visible.to(device))
-            for s in self.scales
-        ]
-        return replace(self, scales=scales)
+        return replace(self, scales=[scale.to(device) for scale in self.scales])
 
     def hiding(self, mask: Mask) -> Patchwork:
         """The same without these pixels."""
         device = self.scales[0].pixels.device
-        alpha = torch.ones(mask.shape) if self.picture.alpha is None else self.picture.alpha
-        visible = (alpha * ~mask).to(device)
+        seen = self.picture.visibility
+        visible = (torch.ones(mask.shape) if seen is None else seen) * ~mask
         if not visible.any():
             raise UnicaError("nothing of the picture is left to draw from")
         sizes = [scale.size for scale in self.scales]
-        return replace(self, scales=pyramid(self.picture.pixels.to(device), visible, sizes))
+        return replace(self, scales=_scales(self.picture, visible, sizes, device))
 
     def preferring(self, relevance: Float[Tensor, "h w"]) -> Patchwork:
         """The same with more of some parts of the picture: in proportion to exp(relevance)."""
@@ -146,6 +140,17 @@ class Patchwork:
             return None
         rows, columns = origins.long().unbind(-1)
         return alpha[:, rows, columns]
+
+
+def _scales(
+    picture: Picture, visible: Float[Tensor, "1 h w"] | None, sizes: Sequence[Size], device: torch.device
+) -> list[Scale]:
+    """A picture at these sizes, of which so much can be seen."""
+    visible = None if visible is None else visible.to(device)
+    scales = pyramid(picture.pixels.to(device), visible, sizes)
+    if not picture.maps:
+        return scales
+    return [scale._replace(smooth=smooth(picture.maps).to(device)) for scale in scales]
 
 
 def _resized(origins: Int[Tensor, "h w 2"], x0: Float[Tensor, "c y x"]) -> Int[Tensor, "y x 2"]:

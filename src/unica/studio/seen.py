@@ -21,7 +21,7 @@ LARGE = 32_000_000  # pixels; more are looked at in the viewer, and the page sho
 
 def facts_of_picture(path: Path) -> dict[str, Any]:
     """Of an uploaded picture; a preview and a thumbnail are written beside it."""
-    from unica.image import load, read_header, read_text
+    from unica.maps import load_source, read_header, read_text
 
     header = read_header(path)
     return {
@@ -29,7 +29,7 @@ def facts_of_picture(path: Path) -> dict[str, Any]:
         "sha256": header.sha256,
         "bytes": path.stat().st_size,
         "restores": _restores(read_text(path)),
-        **_previews(path, load(path, max_side=PREVIEW, smallest=1)),
+        **_previews(path, load_source(path, PREVIEW, smallest=1)),
     }
 
 
@@ -49,12 +49,12 @@ def facts_of_model(path: Path) -> dict[str, Any]:
 
 def copies_of_result(path: Path) -> dict[str, str]:
     """Write a thumbnail beside a picture, and a preview if it is large; return their names."""
-    from unica.image import load, read_header
+    from unica.maps import load_source, read_header
 
     width, height = read_header(path).size
     if width * height <= LARGE:
         return {"thumb": thumbnail(path)}
-    picture = load(path, max_side=PREVIEW, smallest=1)
+    picture = load_source(path, PREVIEW, smallest=1)
     return {
         "preview": _small(path, picture, PREVIEW, f"{path.stem}.preview.webp"),
         "thumb": _small(path, picture, THUMB, f"{path.stem}.thumb.webp"),
@@ -63,9 +63,9 @@ def copies_of_result(path: Path) -> dict[str, str]:
 
 def thumbnail(path: Path) -> str:
     """Write a thumbnail beside a picture, and return its name."""
-    from unica.image import load
+    from unica.maps import load_source
 
-    return _small(path, load(path, max_side=THUMB, smallest=1), THUMB, f"{path.stem}.thumb.webp")
+    return _small(path, load_source(path, THUMB, smallest=1), THUMB, f"{path.stem}.thumb.webp")
 
 
 def _previews(path: Path, picture: Picture) -> dict[str, str]:
@@ -76,9 +76,10 @@ def _previews(path: Path, picture: Picture) -> dict[str, str]:
 
 
 def _small(path: Path, picture: Picture, longest: int, name: str) -> str:
-    from unica.image import preview_bytes, to_pil
+    from unica.image import preview, preview_bytes, to_pil
 
-    path.with_name(name).write_bytes(preview_bytes(to_pil(picture.pixels, picture.alpha), longest))
+    seen = to_pil(preview(picture.pixels, picture.maps, picture.shown), picture.alpha)
+    path.with_name(name).write_bytes(preview_bytes(seen, longest))
     return name
 
 

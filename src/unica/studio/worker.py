@@ -192,7 +192,7 @@ def _origins(frame: Frame) -> bytes:
 
 def _said(path: Path) -> dict[str, Any]:
     """What a picture of unica's says of itself, and its size."""
-    from unica.image import read_header, read_text
+    from unica.maps import read_header, read_text
 
     header, text = read_header(path), read_text(path)
     return {"size": list(header.size), "bytes": path.stat().st_size, "command": text.get("unica:command", "")}

@@ -60,6 +60,13 @@ class Canvas:
         canvas = cls.finished(pixels, alpha)
         return canvas.all_new() if new is None else replace(canvas, new=feathered(new, feather))
 
+    @classmethod
+    def empty(cls, source: Picture, size: Size) -> Canvas:
+        """A canvas of the source's kind of channels, of which nothing is there yet."""
+        pixels = torch.zeros(len(source.pixels), *size)
+        alpha = None if source.alpha is None else torch.ones(1, *size)
+        return cls.finished(pixels, alpha).all_new()
+
     @property
     def size(self) -> Size:
         return self.pixels.shape[-2], self.pixels.shape[-1]

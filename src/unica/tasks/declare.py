@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 GROUPS = NEW, CHANGING, OTHERS = "New pictures", "Changing this picture", "Other pictures' content"
 LARGEST_COUNT = 10**6
-Form = Literal["pil", "pt", "np"]
+Form = Literal["pil", "pt", "np", "maps"]
 
 Notes = Callable[..., Mapping[str, Any]]  # of a finished frame and the task's arguments by name
 Preview = Callable[..., "Canvas"]  # of the model and the task's arguments by name
@@ -157,8 +157,9 @@ _OUTPUT = Parameter(
     "output",
     "pil",
     Param(
-        "pil: Pillow images; pt: one tensor, n c h w; np: one array, n h w c. Their values lie between 0 and 1.",
-        Choice("pil", "pt", "np"),
+        "pil: Pillow images; pt: one tensor, n c h w; np: one array, n h w c. Their values lie between 0 and 1. maps: a"
+        " dictionary for each picture with the numbers of each of its maps, as files have them.",
+        Choice("pil", "pt", "np", "maps"),
     ),
 )
 

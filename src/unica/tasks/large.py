@@ -66,7 +66,7 @@ class LargeCanvas:
         self.run = prepared(sketch.run.levels, sketch.inset is not None)
         if sketch.inset is not None:
             self.run = [replace(level, heights=sketch.inset.heights) for level in self.run]
-        self._keeps = () if sketch.inset is None else (keeping(self.run[-1]),)
+        self._keeps = () if sketch.inset is None else (keeping(self.run[-1], model.picture),)
         self._kept = [None if sketch.inset is None else self._kept_at(level.size) for level in self.run]
         self._whole = self._drawn_whole()
         height, width = self.run[self._whole - 1].size

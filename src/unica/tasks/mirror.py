@@ -24,6 +24,8 @@ def mirror(
 ) -> "Iterator[Frame]":
     """Draw new pictures that are their own mirror image."""
     from unica.guides import Mirror
+    from unica.image import signs
     from unica.tasks.run import canvas_size, draw
 
-    return draw(model, model.run(canvas_size(model, size)), count, seed, guides=lambda seeds: [Mirror(axis)])
+    turned = {name: signs(model.picture.maps, name) for name in ("x", "y")} if model.picture.maps else {}
+    return draw(model, model.run(canvas_size(model, size)), count, seed, guides=lambda seeds: [Mirror(axis, turned)])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -14,7 +15,8 @@ from torch import Tensor
 from unica.diffusion import Denoiser, Guide, Image, Level, State, cascade, guided, keep_known, seeded
 from unica.engines.base import Model, Run
 from unica.errors import UnicaError
-from unica.image import to_pil
+from unica.image import Picture, preview, settled, smooth, to_pil
+from unica.maps import copied, numbers
 from unica.patches import continued
 from unica.pyramid import Size
 from unica.tasks.canvas import Canvas
@@ -51,17 +53,30 @@ class Frame:
         x0 = canvas.tensor(self.model.channels).to(self.state.x0)
         return replace(self, state=self.state._replace(x0=x0), canvas=canvas)
 
+    def as_canvas(self) -> Canvas:
+        """The finished picture, as a canvas that stays."""
+        origins = self.origins if self.model.knows_origins else None
+        canvas = Canvas.finished(self.pixels, None if self.alpha is None else self.alpha.cpu())
+        return canvas if origins is None else replace(canvas, origins=origins)
+
     def image(self) -> Pillow.Image:
         """The current estimate at its current size; the finished picture if this is the last frame."""
         source = self.model.picture
         pixels = self.state.x0[0][: source.pixels.shape[0]].clamp(-1, 1) if not self.last else self.pixels
-        return to_pil(pixels, self.alpha, source.bits)
+        return to_pil(preview(pixels, source.maps, source.shown), self.alpha, source.bits)
 
     @cached_property
     def pixels(self) -> Float[Tensor, "c h w"]:
         """The finished picture, in [-1, 1]."""
-        drawn = self.state.x0[0][: self.model.picture.pixels.shape[0]].clamp(-1, 1).cpu()
-        return drawn if self.canvas is None else self.canvas.with_drawn(drawn)
+        source = self.model.picture
+        drawn = self.state.x0[0][: source.pixels.shape[0]].clamp(-1, 1).cpu()
+        whole = drawn if self.canvas is None else self.canvas.with_drawn(drawn)
+        if not source.maps:
+            return whole
+        if self.model.knows_origins and self.origins is not None:
+            whole = copied(whole, source, self.origins)
+        whole = settled(whole, source.maps)
+        return whole if self.canvas is None else whole.where(self.canvas.new > 0, self.canvas.pixels)
 
     @cached_property
     def alpha(self) -> Float[Tensor, "1 h w"] | None:
@@ -83,6 +98,11 @@ class Frame:
         drawn = self.model.origins(self.state.x0[0], self.denoiser, self.row)
         return drawn if self.canvas is None else self.canvas.with_drawn_origins(drawn)
 
+    @cached_property
+    def maps(self) -> dict[str, np.ndarray]:
+        """The numbers of each map of the finished picture, h x w x channels, as a file would hold them."""
+        return numbers(self.model.picture, self.pixels, self.origins if self.model.picture.exact else None)
+
     @property
     def values(self) -> Float[Tensor, "n h w"]:
         """The finished picture in [0, 1], its transparency as the last channel if it has one."""
@@ -91,8 +111,13 @@ class Frame:
 
 
 def collected(frames: Iterable[Frame], output: str) -> Any:
-    """The finished pictures: a list of Pillow images, a tensor "n c h w" or an array "n h w c" of values in [0, 1]."""
+    """The finished pictures: a list of Pillow images, a tensor "n c h w" or an array "n h w c" of values in [0, 1].
+
+    Of "maps", a dictionary for each picture with the numbers of each of its maps.
+    """
     finished = (frame for frame in frames if frame.last)
+    if output == "maps":
+        return [frame.maps for frame in finished]
     if output == "pil":
         return [frame.image() for frame in finished]
     pictures = torch.stack([frame.values for frame in finished])
@@ -117,7 +142,7 @@ def draw(
     compute()
     check_area(run.levels[-1].size)
     levels = prepared(run.levels, canvas is not None or guides is not None)
-    keeps = () if canvas is None or canvas.is_new else (keeping(levels[-1]),)
+    keeps = () if canvas is None or canvas.is_new else (keeping(levels[-1], model.picture),)
     levels = levels if canvas is None else canvas.on(levels, model)
     efforts = [[model.work(level, t) for t in level.times[:-1]] for level in levels]
     total = sum(map(sum, efforts))
@@ -146,12 +171,14 @@ def prepared(levels: Sequence[Level], guided: bool) -> list[Level]:
     return [replace(level, update=replace(level.update, rederive=True)) for level in levels]
 
 
-def keeping(finest: Level) -> Guide:
+def keeping(finest: Level, source: Picture) -> Guide:
     """The guide of Eq. 6; after the last step of all, what is drawn continues what is kept."""
+
+    blends = smooth(source.maps) if source.maps else None
 
     def guide(x0: Image, t: float, level: Level) -> Image:
         if level.kept is not None and (level.part, level.index, t) == (finest.part, finest.index, finest.times[-2]):
-            x0 = torch.stack([continued(one, level.kept, level.wrap) for one in x0])
+            x0 = torch.stack([continued(one, level.kept, level.wrap, blends) for one in x0])
         return keep_known(x0, t, level)
 
     return guide

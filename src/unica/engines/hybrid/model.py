@@ -18,7 +18,8 @@ from unica.engines.hybrid.presets import fast
 from unica.engines.hybrid.process import HybridProcess
 from unica.engines.trained import TrainedModel, read_trained
 from unica.errors import UnicaError
-from unica.image import Picture, load
+from unica.image import Picture
+from unica.maps import load_source
 from unica.training.config import TrainingConfig
 from unica.training.loop import Trainer
 
@@ -34,7 +35,7 @@ def open_picture(
     where = find_device(device)
     dtype = find_dtype(precision, where)
     max_side = max_side or MAX_SIDE
-    picture, config = load(image, max_side), fast()
+    picture, config = load_source(image, max_side), fast()
     path = _path(picture, config, where, dtype)
 
     def of(stored: StoredModel) -> TrainedModel:
@@ -56,7 +57,7 @@ def open_picture(
 
 def _path(picture: Picture, config: TrainingConfig, device: torch.device, dtype: torch.dtype) -> Path:
     """The place of a network in the cache: it follows from all that decides the network."""
-    decides = repr((picture.sha256, picture.size, config, _SEED, device.type, dtype))
+    decides = repr((picture.sha256, picture.size, *picture.maps, config, _SEED, device.type, dtype))
     return cache.folder() / _FOLDER / f"{picture.name}-{sha256(decides.encode()).hexdigest()[:16]}.unica"
 
 

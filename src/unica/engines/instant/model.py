@@ -15,7 +15,8 @@ from unica.devices import find_device, find_dtype
 from unica.diffusion import Denoiser, Level
 from unica.engines.base import Model, Run
 from unica.engines.instant import Knobs
-from unica.image import Picture, load
+from unica.image import Picture
+from unica.maps import load_source
 from unica.masks import Mask
 from unica.patches import Edges, PatchDenoiser, PatchSettings, Patchwork, measure_order
 from unica.pyramid import Size
@@ -101,7 +102,7 @@ def open_picture(image: str | os.PathLike[str] | Any, knobs: Knobs, device: str,
     where = find_device(device)
     # The compiled loops of the CPU have no matrix products, and always work in float32.
     dtype = find_dtype("float32" if (precision, where.type) == ("auto", "cpu") else precision, where)
-    picture = load(image, knobs.max_side)
+    picture = load_source(image, knobs.max_side)
     settings, start_sigma = _patch_settings(knobs)
     patchwork = Patchwork.of(picture, settings, where, dtype, knobs.levels)
     order = _order(knobs, Patchwork.of(picture, settings, where))

@@ -1,0 +1,23 @@
+"""Pictures of many channels, and several maps of one thing that are drawn together."""
+
+from unica.maps.files import MAP_SUFFIXES, WRITTEN, is_ordinary, read_header, read_text
+from unica.maps.names import meant_by, without_meaning
+from unica.maps.source import Maps, load_source, picture_of_numbers
+from unica.maps.writing import copied, map_bytes, numbers, working_range
+
+__all__ = [
+    "MAP_SUFFIXES",
+    "WRITTEN",
+    "Maps",
+    "copied",
+    "is_ordinary",
+    "load_source",
+    "map_bytes",
+    "meant_by",
+    "numbers",
+    "picture_of_numbers",
+    "read_header",
+    "read_text",
+    "without_meaning",
+    "working_range",
+]

@@ -1,0 +1,86 @@
+"""Which map a file holds, by the names that libraries of materials give to their files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from unica.errors import UnicaError, listed
+from unica.image import Kind
+
+# Names as they stand at the end of a file's name, and the map that they mean. The first are unica's own.
+_NAMES = {
+    "color": "color colour albedo basecolor base_color diffuse diff col image images photo",
+    "normal": "normal normals normalmap normalgl normaldx normal_gl normal_dx nor nor_gl nor_dx nrm",
+    "height": "height heightmap displacement disp bump depth elevation",
+    "roughness": "roughness rough rgh",
+    "gloss": "gloss glossiness smoothness",
+    "metallic": "metallic metalness metal",
+    "ao": "ao ambientocclusion ambient_occlusion occlusion occ",
+    "specular": "specular spec",
+    "emission": "emission emissive",
+    "opacity": "opacity",
+    "labels": "labels label mask masks seg segmentation classes",
+}
+_MEANT = {name: meant for meant, names in _NAMES.items() for name in names.split()}
+_KINDS: dict[str, Kind] = {
+    "color": "color", "specular": "color", "emission": "color", "normal": "normal", "labels": "labels",
+}  # fmt: skip
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]*|[a-z]+|[0-9]+")  # BaseColor is two words, and so is base_color
+_DETAIL = re.compile(r"[-_ .]?(\d+k|\d+|jpg|png|exr|tif)$", re.IGNORECASE)  # such as the 4k of stones_normal_4k.png
+
+
+def meant_by(name: str) -> str | None:
+    """The map that a name ends in, such as "normal" for "Stones_NormalGL_2K"; None if it names none."""
+    return _split(name)[1]
+
+
+def without_meaning(name: str) -> str:
+    """A name without the map that it ends in: "cell7" for "cell7_mask". A name that is nothing else stays."""
+    rest, meant = _split(name)
+    return rest if meant is not None and rest else name
+
+
+def _split(name: str) -> tuple[str, str | None]:
+    """A name in two: what the thing is called, and which of its maps it is."""
+    for stem in (name, _DETAIL.sub("", name), _DETAIL.sub("", _DETAIL.sub("", name))):
+        words = list(_WORD.finditer(stem))
+        for count in (3, 2, 1):
+            for glue in ("_", ""):
+                last = [word.group().lower() for word in words[-count:]]
+                meant = _MEANT.get(glue.join(last)) if len(words) >= count else None
+                if meant is not None:
+                    return stem[: words[-count].start()].rstrip("-_ ."), meant
+    return name, None
+
+
+def kind_of(name: str, channels: int) -> Kind:
+    """The kind of a map of this name."""
+    meant = meant_by(name) or name
+    if meant in _KINDS:
+        return _KINDS[meant]
+    return "color" if meant not in _NAMES and channels == 3 else "scalar"
+
+
+def in_folder(folder: Path, suffixes: Iterable[str]) -> dict[str, Path]:
+    """The maps in a folder, by name; that of colours is the first."""
+    known = set(suffixes)
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in known and not path.name.startswith("."))
+    found: dict[str, Path] = {}
+    for path in files:
+        name = meant_by(path.stem)
+        if name is None:
+            continue
+        if name in found:
+            raise UnicaError(
+                f"{folder} has two maps of the name {name}, {found[name].name} and {path.name}: name those that are"
+                " meant, as in albedo.png --with normal=normal.png"
+            )
+        found[name] = path
+    if not found:
+        raise UnicaError(
+            f"{folder} has no maps: their names should end in {listed([f'_{name}' for name in _NAMES])},"
+            " or in another name that is common for one of them"
+        )
+    return {name: found[name] for name in sorted(found, key=list(_NAMES).index)}

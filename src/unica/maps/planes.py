@@ -1,0 +1,34 @@
+"""The numbers of a file, as they are in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from unica.errors import UnicaError
+
+DTYPES = ("uint8", "uint16", "int16", "float16", "float32")
+
+
+@dataclass(frozen=True)
+class Planes:
+    """Numbers of some channels, and what else is to be written again with them."""
+
+    values: np.ndarray  # h x w x channels
+    names: tuple[str, ...] = ()  # of the channels; empty where the file names none
+    facts: Mapping[str, Any] = field(default_factory=dict)  # as JSON has them
+
+
+def check_dtype(values: np.ndarray) -> np.ndarray:
+    """The numbers in the byte order of this machine; those of a kind that is not handled are refused."""
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    if values.dtype == bool:
+        return values.astype(np.uint8)
+    if values.dtype.name not in DTYPES:
+        raise UnicaError(
+            f"has numbers of the kind {values.dtype.name}: save it with 8 or 16 bits, or as 32-bit floats."
+        )
+    return values

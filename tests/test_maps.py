@@ -1,0 +1,297 @@
+"""Pictures of many channels, and several maps of one thing: files, kinds, and what is drawn of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from conftest import scenery
+from PIL import Image
+from typer.testing import CliRunner
+
+import unica
+from unica.cli.app import make_app
+from unica.errors import UnicaError
+from unica.image import Map, parts, settled, with_amplitudes
+from unica.maps import Maps, load_source
+from unica.maps.files import encoded, read_planes
+from unica.maps.names import kind_of, meant_by, without_meaning
+from unica.maps.planes import Planes
+
+SIDE = 48
+
+
+class Ended(NamedTuple):
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+def command(*words: str) -> Ended:
+    """A command in this process, with a user's mistake as the command line tells it."""
+    result = CliRunner().invoke(make_app(), list(words))
+    if isinstance(result.exception, UnicaError):
+        return Ended(2, result.stdout, str(result.exception))
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Ended(result.exit_code, result.stdout, result.stderr)
+
+
+def shares(channels: int, seed: int = 0) -> np.ndarray:
+    """A small scene, h x w x channels, in [0, 1]."""
+    found = torch.cat([scenery(SIDE, SIDE + 8, seed=seed + n) for n in range(-(-channels // 3))])[:channels]
+    return ((found + 1) / 2).clamp(0, 1).movedim(0, -1).numpy()
+
+
+def normals() -> np.ndarray:
+    height = shares(1)[..., 0]
+    down, right = np.gradient(height * 6)
+    vectors = np.stack([-right, down, np.ones_like(height)], -1)
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of maps: color, normal, height of 16 bits, and labels."""
+    folder = tmp_path_factory.mktemp("stone")
+
+    def save(name: str, values: np.ndarray) -> None:
+        (folder / f"stone_{name}.png").write_bytes(encoded(".png", Planes(values), {}))
+
+    color = (shares(3) * 255).round().astype(np.uint8)
+    save("albedo", color)
+    save("NormalGL_2K", ((normals() + 1) / 2 * 255).round().astype(np.uint8))
+    save("height", (shares(1, 5) * 65535).round().astype(np.uint16))
+    save("labels", (color[..., :1] > 127).astype(np.uint8) * 3 + (color[..., 2:] > 140))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("Rock_BaseColor", "color"), ("rock-albedo-4k", "color"), ("rock_nor_gl_4k", "normal"), ("AO", "ao"),
+        ("wall_disp_2k", "height"), ("WallRoughness", "roughness"), ("cell7_mask", "labels"), ("photo12", "color"),
+        ("x_NormalDX", "normal"), ("harvest", None),
+    ],
+)  # fmt: skip
+def test_maps_are_known_by_the_names_that_libraries_give(name: str, meant: str | None) -> None:
+    assert meant_by(name) == meant
+
+
+def test_a_name_without_its_map() -> None:
+    assert [without_meaning(name) for name in ("cell7_mask", "cell7", "mask", "a_b_labels")] == [
+        "cell7", "cell7", "mask", "a_b",
+    ]  # fmt: skip
+    assert kind_of("roughness", 1) == "scalar" and kind_of("anything", 3) == "color" and kind_of("mask", 1) == "labels"
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".tif", ".exr", ".png"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("channels", [1, 3, 7])
+def test_files_give_back_the_numbers_that_they_were_given(
+    tmp_path: Path, suffix: str, dtype: str, channels: int
+) -> None:
+    random = np.random.default_rng(0)
+    values = random.normal(size=(9, 11, channels)).astype(np.float32) * 1e5
+    if dtype != "float32":
+        values = random.integers(0, np.iinfo(dtype).max, (32, 35, channels), dtype, endpoint=True)
+    wrong = {".exr": dtype != "float32", ".png": dtype == "float32" or channels == 7}
+    if wrong.get(suffix):
+        with pytest.raises(UnicaError, match="hold"):
+            encoded(suffix, Planes(values), {})
+        return
+    pytest.importorskip({".exr": "OpenEXR", ".tif": "tifffile"}.get(suffix, "numpy"))
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(encoded(suffix, Planes(values), {"unica:seed": "7"}))
+    found = read_planes(path)
+    assert found.values.dtype == values.dtype and np.array_equal(found.values, values)
+    path.write_bytes(encoded(suffix, found, {"unica:seed": "7"}))
+    assert np.array_equal(read_planes(path).values, values)
+    if suffix != ".npy":
+        from unica.maps import read_text
+
+        assert read_text(path)["unica:seed"] == "7"
+
+
+@pytest.mark.parametrize("axes", ["CYX", "YXC", "YX"])
+def test_a_tiff_keeps_its_axes_names_and_resolution(tmp_path: Path, axes: str) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    shape = [{"C": 5, "Y": 40, "X": 48}[axis] for axis in axes]
+    values = np.random.default_rng(0).integers(0, 4000, shape).astype(np.uint16)
+    metadata = {"axes": axes, **({"channels": list("abcde")} if "C" in axes else {})}
+    tifffile.imwrite(
+        tmp_path / "a.tif", values, photometric="minisblack", metadata=metadata, resolution=(300, 200),
+        resolutionunit=2,
+    )  # fmt: skip
+    model = unica.open(tmp_path / "a.tif")
+    assert len(model.picture.pixels) == (5 if "C" in axes else 1)
+    assert command("sample", str(tmp_path / "a.tif"), "-n", "1", "-o", str(tmp_path / "b.tif"), "-q").exit_code == 0
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        assert file.series[0].shape == values.shape and file.series[0].dtype == values.dtype
+        page = file.pages[0]
+        assert page.tags["XResolution"].value[0] / page.tags["XResolution"].value[1] == 300
+        assert page.tags["ResolutionUnit"].value == 2
+    if "C" in axes:
+        assert read_planes(tmp_path / "b.tif").names == tuple("abcde")
+
+
+def test_maps_are_read_encoded_and_decoded_without_a_loss(material: Path) -> None:
+    picture = load_source(material)
+    assert [one.name for one in picture.maps] == ["color", "normal", "height", "labels"]
+    for one, channels in parts(picture.maps):
+        (path,) = (path for path in material.iterdir() if meant_by(path.stem) == one.name)
+        assert np.array_equal(one.decoded(picture.pixels[channels]), read_planes(path).values), one.name
+    assert picture.pixels.abs().max() <= 1
+
+
+def test_where_pixels_are_copied_all_maps_are(material: Path) -> None:
+    model = unica.open(material)
+    picture = model.picture
+    *_, frame = unica.stream(unica.sample, model, seed=3)
+    assert frame.origins is not None
+    rows, columns = frame.origins.long().unbind(-1)
+    copied = picture.pixels[:, rows, columns]
+    _, normal, _, labels = (channels for _, channels in parts(picture.maps))
+    assert torch.equal(frame.pixels[labels], copied[labels])  # never healed
+    assert (frame.pixels == copied).all(0).float().mean() > 0.05
+    length = frame.pixels[normal].norm(dim=0) / picture.maps[1].amplitude
+    assert (length - 1).abs().max() < 0.01  # as near as 8 bits can be
+    found = np.unique(frame.maps["labels"])
+    assert set(found) <= set(picture.maps[3].labels)
+
+
+def test_mirrored_vectors_point_the_mirrored_way(material: Path) -> None:
+    (drawn,) = unica.mirror(unica.open(material), axis="x", output="maps")
+    for name, sign in (("normal", -1), ("height", 1)):
+        values = drawn[name].astype(float)
+        values = values[..., 0] - (127.5 if name == "normal" else 0)
+        half = values.shape[1] // 2
+        apart = np.abs(values[:, :half] - sign * values[:, -half:][:, ::-1])
+        assert apart.max() <= (0 if name == "normal" else 65535e-3), name  # numbers of the source, if nobody sees it
+
+
+def test_floats_are_copied_to_the_bit_and_unknown_ones_never(tmp_path: Path) -> None:
+    values = (shares(4) * 37.3 - 11).astype(np.float32)
+    values[5:9, 10:20, 2] = np.nan
+    np.save(tmp_path / "x.npy", values)
+    model = unica.open(tmp_path / "x.npy")
+    (drawn,) = unica.sample(model, seed=1, output="maps")
+    found = drawn["color"]
+    assert found.dtype == np.float32 and np.isfinite(found).all()
+    known = {tuple(pixel) for pixel in values.reshape(-1, 4).tolist() if all(np.isfinite(pixel))}
+    share = np.mean([tuple(pixel) in known for pixel in found.reshape(-1, 4).tolist()])
+    assert share > 0.01, share  # the picture is hardly larger than what is healed around a seam
+    mask = np.zeros(values.shape[:2], bool)
+    mask[20:30, 20:30] = True
+    (kept,) = unica.inpaint(model, unica.Region(mask=Image.fromarray(mask)), dilate=0, output="maps")
+    assert np.array_equal(kept["color"][~mask], values[~mask], equal_nan=True)
+
+
+def test_all_files_are_written_and_say_how(material: Path, tmp_path: Path) -> None:
+    result = command("sample", str(material), "-n", "2", "-o", str(tmp_path / "out"), "--json", "-q")
+    assert result.exit_code == 0, result.stderr
+    pictures = json.loads(result.stdout)["pictures"]
+    assert len(pictures) == 2 and set(pictures[0]["maps"]) == {"normal", "height", "labels"}
+    for picture in pictures:
+        for name, path in picture["maps"].items():
+            source = next(one for one in material.iterdir() if meant_by(one.stem) == name)
+            assert read_planes(path).values.dtype == read_planes(source).values.dtype
+            assert unica.maps.read_text(path)["unica:seed"] == str(picture["seed"])
+    first = next(one for one in material.iterdir() if "albedo" in one.name)
+    more = [f"--with={name}={one}" for one in material.iterdir() if (name := meant_by(one.stem)) != "color"]
+    again = command("sample", str(first), *sorted(more), "-n", "1", "-o", str(tmp_path / "again.png"), "-q")
+    assert again.exit_code == 0, again.stderr
+
+
+@pytest.mark.parametrize("task", ["tile", "outpaint", "upscale", "objects", "retarget", "tiles", "animate"])
+def test_every_task_draws_all_maps(material: Path, task: str, tmp_path: Path) -> None:
+    more = {
+        "outpaint": ["--right", "16"], "upscale": [], "objects": ["--size-factor", "0.8"],
+        "retarget": ["--size", "60x40"], "tiles": ["-n", "2", "--side", "64"], "tile": [], "animate": ["--frames", "3"],
+    }[task]  # fmt: skip
+    result = command(task, str(material), *more, "-o", str(tmp_path), "--json", "-q")
+    assert result.exit_code == 0, result.stderr
+    if task != "animate":
+        maps = json.loads(result.stdout)["pictures"][0]["maps"]
+        assert set(np.unique(read_planes(maps["labels"]).values)) <= {0, 1, 3, 4}
+
+
+def test_weights_decide_how_loud_a_map_is(material: Path) -> None:
+    plain = Map("color", "color", "uint8", (0.0,) * 3, (255.0,) * 3)
+    more = [plain, Map("x", "scalar", "uint8", (0.0,), (255.0,)), Map("n", "normal", "uint8", (0.0,) * 3, (255.0,) * 3)]
+    assert with_amplitudes([plain])[0].amplitude == 1
+    usual, quiet = with_amplitudes(more), with_amplitudes(more, {"n": 0.0, "scalar": 0.1})
+    assert usual[0].amplitude < 1 and quiet[0].amplitude > usual[0].amplitude
+    assert quiet[1].amplitude == pytest.approx(0.1 * quiet[0].amplitude)
+    with pytest.raises(UnicaError, match="no map y"):
+        load_source(Maps({"color": material / "stone_albedo.png"}, weights={"y": 1.0}))
+
+
+def test_vectors_are_made_unit_and_labels_one() -> None:
+    normal = Map("n", "normal", "float32", (-1.0,) * 3, (1.0,) * 3, amplitude=0.5)
+    labels = Map("l", "labels", "uint8", (0.0,), (0.0,), (2, 5, 9), amplitude=0.3)
+    drawn = settled(torch.randn(6, 5, 7, generator=torch.Generator().manual_seed(0)) * 0.2, (normal, labels))
+    assert torch.allclose(drawn[:3].norm(dim=0), torch.tensor(0.5), atol=1e-5)
+    assert drawn[3:].unique().tolist() == pytest.approx([-0.3, 0.3])
+    assert (drawn[3:] > 0).sum(0).eq(1).all()
+
+
+@pytest.mark.parametrize("problem", ["sizes", "normal", "labels", "nan", "axes", "kind", "missing", "preview"])
+def test_maps_that_cannot_be_are_refused_in_a_sentence(material: Path, tmp_path: Path, problem: str) -> None:
+    first, path, more = material / "stone_albedo.png", tmp_path / "x.npy", []
+    random = np.random.default_rng(0)
+    values: Any = {
+        "sizes": shares(1)[:-1], "normal": random.random((SIDE, SIDE + 8, 3)).astype(np.float32),
+        "labels": random.integers(0, 2**16, (SIDE, SIDE + 8)).astype(np.uint16),
+        "nan": np.where([True, False], np.nan, shares(2)).astype(np.float32),
+        "axes": random.random((2, 3, 40, 48), np.float32),
+        "kind": shares(1).astype(np.complex64), "missing": None, "preview": shares(5),
+    }[problem]  # fmt: skip
+    if values is not None:
+        np.save(path, values)
+    name = {"normal": "normal", "labels": "labels"}.get(problem, "height")
+    said = {
+        "sizes": "same size", "normal": "no normal map", "labels": "different labels", "nan": "no numbers",
+        "axes": "rows x columns", "kind": "complex64", "missing": "does not exist", "preview": "preview",
+    }[problem]  # fmt: skip
+    more = ["--preview", "1,2,90"] if problem == "preview" else []
+    result = command("sample", str(first), "--with", f"{name}={path}", *more, "-o", str(tmp_path / "out"))
+    assert result.exit_code == 2 and said in " ".join(result.stderr.split()), result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_trained_model_keeps_its_maps(material: Path, tmp_path: Path) -> None:
+    model = unica.train(material, engine="sinddm", preset="fast", steps=2)
+    model.save(tmp_path / "m.unica")
+    loaded = unica.load(tmp_path / "m.unica")
+    assert loaded.picture.maps == model.picture.maps and torch.equal(loaded.picture.pixels, model.picture.pixels)
+    (drawn,) = unica.sample(loaded, output="maps")
+    assert set(drawn) == {"color", "normal", "height", "labels"}
+
+
+def test_pairs_for_other_networks(material: Path, tmp_path: Path) -> None:
+    images, masks, out = tmp_path / "images", tmp_path / "masks", tmp_path / "set"
+    for folder in (images, masks):
+        folder.mkdir()
+    for name in ("a", "b"):
+        (images / f"{name}.png").write_bytes((material / "stone_albedo.png").read_bytes())
+        (masks / f"{name}_mask.png").write_bytes((material / "stone_labels.png").read_bytes())
+    words = ["augment", str(images), "--masks", str(masks), "-n", "2", "-o", str(out), "-q"]
+    assert command(*words).exit_code == 0
+    lines = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    assert [(line["image"], line["seed"]) for line in lines] == [
+        (f"images/{name}-{seed}.png", seed) for name in "ab" for seed in (0, 1)
+    ]
+    made = {path: path.read_bytes() for path in out.rglob("*.png")}
+    assert len(made) == 12
+    (out / lines[1]["mask"]).unlink()
+    assert command(*words).exit_code == 0
+    assert {path: path.read_bytes() for path in out.rglob("*.png")} == made
+    assert command(*words, "-n", "3").exit_code == 0 and len(list(out.rglob("*.png"))) == 18
+    assert "other settings" in command(*words, "--size", "64x64").stderr
+    (masks / "b_mask.png").unlink()
+    assert "no mask" in command(*words).stderr

@@ -127,6 +127,7 @@ TASKS = {  # at 250x188
     "objects": ["--size-factor", "0.5"],
     "retarget": ["--size", "150x188"],
     "tile": [],
+    "tiles": [],
     "mirror": [],
     "upscale": [],
     "animate": ["--frames", "24"],

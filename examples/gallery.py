@@ -37,6 +37,7 @@ TASKS = {  # what is shown beside the results, and the options
     "objects": ("source", "--size-factor 0.6"),
     "retarget": ("source", "--size 120x128"),
     "tile": ("source", "--axis x"),
+    "tiles": ("source", "--side 128"),
     "mirror": ("source", ""),
     "upscale": ("source", "--factor 2"),
     "animate": ("source", "--frames 12 --format gif"),

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-SIDE = 256
+SIDE = 192
 
 
 def main() -> None:

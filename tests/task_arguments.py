@@ -40,6 +40,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "style": {"content": OTHER},
     "text": {"prompts": "a red picture", "clip": CLIP, "views": 1},
     "tile": {"axis": "x"},
+    "tiles": {"side": 64},
     "upscale": {"factor": 1.5},
 }
 

@@ -103,7 +103,7 @@ def test_signature_has_plain_types_and_defaults() -> None:
         ({"batch": 1.5}, "batch must be a whole number"),
         ({"count": True}, "count must be a whole number"),
         ({"tile": 3}, "tile must be x, y or xy, not 3"),
-        ({"output": "jpg"}, "output must be pil, pt or np"),
+        ({"output": "jpg"}, "output must be pil, pt, np or maps"),
     ],
     ids=str,
 )

@@ -326,6 +326,7 @@ COMMANDS = {
     "style": "--content OTHER",
     "text": f"'a red picture' stripes:-0.5 --clip {shlex.quote(ARGUMENTS['text']['clip'])} --views 2",
     "tile": "--axis x",
+    "tiles": "--side 64 --by corners --set 3",
     "upscale": "--factor 1.5",
 }
 

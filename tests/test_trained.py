@@ -26,7 +26,7 @@ from test_training import small, steps_of, trained
 
 import unica
 from unica.diffusion import cascade
-from unica.engines.files import HUB_FILE
+from unica.engines.base import HUB_FILE
 from unica.engines.sinddm.process import SinDDMProcess
 from unica.engines.train import begin
 from unica.engines.trained import TrainedModel

@@ -50,6 +50,7 @@ WORDS: dict[str, list[str]] = {
     "style": ["photo.png", "--content", "other.png"],
     "text": ["photo.png", "a red picture", "--clip", "CLIP", "--views", "1"],
     "tile": ["photo.png"],
+    "tiles": ["photo.png", "--side", "64", "-n", "1"],
     "upscale": ["photo.png", "--factor", "1.5"],
 }
 WORDS |= {

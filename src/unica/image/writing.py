@@ -76,6 +76,8 @@ def _in_few_colours(image: Image.Image) -> Image.Image:
 
 def check_ending(suffix: str, transparent: bool) -> None:
     """Refuse a kind of file that cannot hold a picture."""
+    if suffix not in STILL:
+        raise UnicaError(f"a picture of 8 or 16 bits is written as {listed(list(STILL))}, not as {suffix}")
     if transparent and STILL[suffix] == "JPEG":
         raise UnicaError("a JPEG cannot be transparent: name a PNG, a WebP or a TIFF")
 

@@ -222,10 +222,16 @@ class Drawing:
     def prepare(self, progress: Progress) -> None:
         """Find out what is wrong with the arguments before anything is drawn."""
         from unica.image import check_ending
+        from unica.maps import check_form
 
         arguments = self.read_arguments(progress)
-        if self.outputs.stem is not None and not self.task.animation and not self.picture.maps:
-            check_ending(self.outputs.suffix.lower(), self.model.picture.alpha is not None)
+        if self.outputs.stem is not None and not self.task.animation:
+            suffix, alpha = self.outputs.suffix.lower(), self.model.picture.alpha is not None
+            if self.picture.maps:
+                first = self.picture.maps[0]
+                check_form(suffix, first.channels + alpha, first.dtype)
+            else:
+                check_ending(suffix, alpha)
         self._frames = self.task.frames(self.model, **arguments)
 
     def drawn(self, progress: Progress) -> Generator[Drawn, None, None]:

@@ -1,6 +1,6 @@
 """Pictures of many channels, and several maps of one thing that are drawn together."""
 
-from unica.maps.files import MAP_SUFFIXES, WRITTEN, is_ordinary, read_header, read_text
+from unica.maps.files import MAP_SUFFIXES, WRITTEN, check_form, is_ordinary, read_header, read_text
 from unica.maps.names import meant_by, without_meaning
 from unica.maps.source import Maps, load_source, picture_of_numbers
 from unica.maps.writing import copied, map_bytes, numbers, working_range
@@ -9,6 +9,7 @@ __all__ = [
     "MAP_SUFFIXES",
     "WRITTEN",
     "Maps",
+    "check_form",
     "copied",
     "is_ordinary",
     "load_source",

@@ -67,17 +67,20 @@ def read_planes(path: str | os.PathLike[str]) -> Planes:
 def encoded(suffix: str, planes: Planes, text: Mapping[str, str]) -> bytes:
     """What a file of this ending with these numbers and this text holds."""
     values = planes.values
-    if suffix == ".exr" and values.dtype.name not in ("float16", "float32"):
-        raise UnicaError(f"an EXR holds floats, and these numbers are {values.dtype.name}: name a .tif or .npy")
+    check_form(suffix, values.shape[2], values.dtype.name)
     if suffix in _FORMATS:
         return _FORMATS[suffix].encoded(planes, text)
-    if suffix != ".png" or values.shape[2] > 4 or values.dtype.name not in ("uint8", "uint16"):
-        raise UnicaError(
-            f"a {suffix.removeprefix('.').upper()} cannot hold {values.shape[2]} channels of {values.dtype.name}:"
-            " name a .tif or .npy"
-        )
     palette = planes.facts.get("palette")
     return levels_png_bytes(values, None if palette is None else bytes.fromhex(str(palette)), text)
+
+
+def check_form(suffix: str, channels: int, dtype: str) -> None:
+    """Refuse an ending whose files cannot hold so many channels of such numbers."""
+    real = dtype.startswith("float")
+    able = {".exr": real, ".png": channels <= 4 and dtype in ("uint8", "uint16")}
+    if not able.get(suffix, suffix in _FORMATS):
+        kind = suffix.removeprefix(".").upper()
+        raise UnicaError(f"a file {kind} cannot hold {channels} channels of {dtype}: name a .tif or .npy")
 
 
 def read_text(path: str | os.PathLike[str]) -> dict[str, str]:

@@ -68,8 +68,10 @@ def load_source(source: Any, max_side: int | None = None, smallest: int = SMALLE
     """The picture of a file, of a folder with maps, of a mapping from names to files, or a Pillow image."""
     if isinstance(source, Mapping):
         source = Maps(source)
-    if isinstance(source, str | os.PathLike) and Path(source).is_dir():
-        source = Maps.beginning_with(Path(source), {})
+    if isinstance(source, str | os.PathLike):
+        path = as_path("a picture", source, "a file or a Pillow image")
+        if path.is_dir():
+            source = Maps.beginning_with(path, {})
     if isinstance(source, Maps):
         return _fitted(_joined(source), max_side, smallest)
     if not isinstance(source, str | os.PathLike) or is_ordinary(source):

@@ -49,7 +49,12 @@ def _notes(frame: "Frame", by: str, colors: int, **_: Any) -> Mapping[str, Any]:
     return {by: list(Borders.of(frame.seed, by, colors).colours)}
 
 
-@task(NEW, needs_source=True, notes=_notes)
+def _canvas(model: Model, colors: int, by: str, side: int, set: int, seed: int, **_: Any) -> "Canvas":
+    """A tile, of which only the border is there."""
+    return _Strips(model, side, set).around(Borders.of(seed, by, colors))
+
+
+@task(NEW, needs_source=True, preview=_canvas, notes=_notes)
 def tiles(
     model: Model,
     colors: Annotated[
@@ -70,7 +75,7 @@ def tiles(
             recorded=False,
             command_default=16,
         ),
-    ] = 16,
+    ] = 1,
     seed: Seed = 0,
 ) -> "Iterator[Frame]":
     """Draw tiles that fit together in many ways, as game engines lay them: Wang tiles. The seed is a tile's number.
@@ -91,7 +96,7 @@ def _frames(model: Model, colors: int, by: str, side: int, number: int, count: i
 
     from unica.tasks.run import draw
 
-    strips = _Strips(model, side, max(round(_BAND * side), 8), number)
+    strips = _Strips(model, side, number)
     for index in range(count):
         canvas = strips.around(Borders.of(seed + index, by, colors))
         for frame in draw(model, model.run(canvas.size), 1, seed + index, canvas=canvas):
@@ -101,8 +106,9 @@ def _frames(model: Model, colors: int, by: str, side: int, number: int, count: i
 class _Strips:
     """The borders of all tiles of a set: pictures across a corner, and across each side. Each is drawn once."""
 
-    def __init__(self, model: Model, side: int, band: int, number: int) -> None:
-        self.model, self.side, self.band, self.number = model, side, band, number
+    def __init__(self, model: Model, side: int, number: int) -> None:
+        self.model, self.side, self.number = model, side, number
+        self.band = max(round(_BAND * side), 8)
         self._drawn: dict[tuple[Any, ...], Canvas] = {}
 
     def around(self, borders: Borders) -> "Canvas":

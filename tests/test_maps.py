@@ -207,6 +207,15 @@ def test_all_files_are_written_and_say_how(material: Path, tmp_path: Path) -> No
     assert again.exit_code == 0, again.stderr
 
 
+@pytest.mark.parametrize("task", ["style", "paint", "harmonize"])
+def test_another_picture_gets_the_maps_of_what_looks_alike(material: Path, task: str) -> None:
+    more = {"where": unica.Region(boxes=[(8, 8, 20, 20)])} if task == "harmonize" else {}
+    other = Image.open(material / "stone_albedo.png").transpose(Image.Transpose.ROTATE_180)
+    (drawn,) = getattr(unica, task)(unica.open(material), content=other, output="maps", **more)
+    assert set(drawn) == {"color", "normal", "height", "labels"}
+    assert set(np.unique(drawn["labels"])) <= {0, 1, 3, 4}
+
+
 @pytest.mark.parametrize("task", ["tile", "outpaint", "upscale", "objects", "retarget", "tiles", "animate"])
 def test_every_task_draws_all_maps(material: Path, task: str, tmp_path: Path) -> None:
     more = {

@@ -20,6 +20,7 @@ from unica.jobs.options import as_text, read_values
 from unica.jobs.progress import PixelProgress, Progress
 from unica.jobs.workers import NAMES
 from unica.machine import peak_memory_mb
+from unica.maps import WRITTEN
 from unica.tasks import Task, tasks
 from unica.tasks.run import LARGEST_AREA
 from unica.tiled import ENDINGS
@@ -49,6 +50,8 @@ class TiledDrawing(Drawing):
 
     def save(self, progress: Progress) -> dict[str, Any]:
         self.say_if_shrunk(progress)
+        if self.picture.maps and self.outputs.suffix.lower() not in WRITTEN:
+            raise UnicaError("maps and pictures of many channels are not written in tiles: name a folder or a file")
         arguments = self.read_arguments(progress)
         sketch = self.task.sketched(self.model, **arguments)
         height, width = sketch.run.levels[-1].size

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from unica.diffusion import Level
 from unica.engines.base import Model
+from unica.errors import UnicaError
 from unica.guides import kept_at
 from unica.image import Picture
 from unica.masks import Mask, feathered
-from unica.patches import even_heights
+from unica.patches import even_heights, nearest_origins
 from unica.pyramid import Size, pyramid
 
 
@@ -49,11 +50,23 @@ class Canvas:
 
     @classmethod
     def of_other(cls, picture: Picture, model: Model, new: Mask | None = None, feather: int = 0) -> Canvas:
-        """Another picture, with the source's kind of channels, of which `new` is drawn; by default all."""
+        """Another picture, with the source's kind of channels, of which `new` is drawn; by default all.
+
+        Of a source with several maps, it is the first; the others are those of the places that look most alike.
+        """
         pixels, (width, height) = picture.pixels, picture.size
-        channels = len(model.picture.pixels)
+        maps = model.picture.maps
+        channels = maps[0].planes if maps else len(model.picture.pixels)
+        if maps and maps[0].kind != "color":
+            raise UnicaError(
+                "another picture has colours, and this source has none: its first map should be of colours"
+            )
         if len(pixels) != channels:
             pixels = pixels.mean(0, keepdim=True) if channels == 1 else pixels.expand(channels, -1, -1)
+        if maps:
+            pixels, source = pixels * maps[0].amplitude, model.picture.pixels
+            rows, columns = nearest_origins(pixels, source[:channels]).long().unbind(-1)
+            pixels = torch.cat([pixels, source[channels:, rows, columns]])
         alpha = picture.alpha
         if alpha is None and model.picture.alpha is not None:
             alpha = torch.ones(1, height, width)

@@ -31,8 +31,12 @@ def redrawn(
 ) -> Iterator[Frame]:
     """Another picture, made of the source. Its things larger than `coarse` pixels are followed in a share of steps."""
     picture = fitted(model, load(content), scale, size)
+    maps = model.picture.maps
+    if strength > 0 and maps and len(picture.pixels) == maps[0].planes:
+        like = model.picture.pixels[: maps[0].planes] / maps[0].amplitude
+        picture = replace(picture, pixels=match_colours(picture.pixels, like))
     canvas = Canvas.of_other(picture, model)
-    if strength > 0:
+    if strength > 0 and not maps:
         canvas = replace(canvas, pixels=match_colours(canvas.pixels, model.picture.pixels))
     reference = canvas.tensor(model.channels)
     return draw_from(

@@ -209,7 +209,7 @@ def test_all_files_are_written_and_say_how(material: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("task", ["style", "paint", "harmonize"])
 def test_another_picture_gets_the_maps_of_what_looks_alike(material: Path, task: str) -> None:
-    more = {"where": unica.Region(boxes=[(8, 8, 20, 20)])} if task == "harmonize" else {}
+    more = {"where": unica.Region(box=[(8, 8, 20, 20)])} if task == "harmonize" else {}
     other = Image.open(material / "stone_albedo.png").transpose(Image.Transpose.ROTATE_180)
     (drawn,) = getattr(unica, task)(unica.open(material), content=other, output="maps", **more)
     assert set(drawn) == {"color", "normal", "height", "labels"}

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from unica.errors import UnicaError, as_path, reason
+from unica.errors import UnicaError, as_path, listed, reason
 from unica.image import SUFFIXES, Header, levels_png_bytes, read_levels
 from unica.image import read_header as read_picture_header
 from unica.image import read_text as read_picture_text
@@ -79,8 +79,8 @@ def check_form(suffix: str, channels: int, dtype: str) -> None:
     real = dtype.startswith("float")
     able = {".exr": real, ".png": channels <= 4 and dtype in ("uint8", "uint16")}
     if not able.get(suffix, suffix in _FORMATS):
-        kind = suffix.removeprefix(".").upper()
-        raise UnicaError(f"a file {kind} cannot hold {channels} channels of {dtype}: name a .tif or .npy")
+        others = listed([ending for ending in (".png", ".tif", ".npy", ".exr") if able.get(ending, True)])
+        raise UnicaError(f"a file {suffix} cannot hold {channels} channels of {dtype}: name one of {others}")
 
 
 def read_text(path: str | os.PathLike[str]) -> dict[str, str]:

@@ -58,9 +58,7 @@ class Canvas:
         maps = model.picture.maps
         channels = maps[0].planes if maps else len(model.picture.pixels)
         if maps and maps[0].kind != "color":
-            raise UnicaError(
-                "another picture has colours, and this source has none: its first map should be of colours"
-            )
+            raise UnicaError("another picture has colours, and the first map of this source is of something else")
         if len(pixels) != channels:
             pixels = pixels.mean(0, keepdim=True) if channels == 1 else pixels.expand(channels, -1, -1)
         if maps:

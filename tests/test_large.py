@@ -8,20 +8,19 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from commands import command
 from conftest import scenery
 from engines import small_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import interpolate
-from typer.testing import CliRunner
 
 import unica
-from unica.cli.app import make_app
 from unica.engines.base import Model
 from unica.errors import UnicaError
 from unica.image import to_pil
@@ -241,22 +240,6 @@ def contents(path: Path) -> dict[str, bytes]:
     if path.is_file():
         return {path.name: path.read_bytes()}
     return {str(one.relative_to(path)): one.read_bytes() for one in sorted(path.rglob("*")) if one.is_file()}
-
-
-class Ended(NamedTuple):
-    exit_code: int
-    stdout: str
-    stderr: str
-
-
-def command(*words: str) -> Ended:
-    """A command in this process, with a user's mistake as the command line tells it."""
-    result = CliRunner().invoke(make_app(), list(words))
-    if isinstance(result.exception, UnicaError):
-        return Ended(2, result.stdout, str(result.exception))
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return Ended(result.exit_code, result.stdout, result.stderr)
 
 
 LARGE = ["--size", "300x260", "--seed", "4", "-q"]

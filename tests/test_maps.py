@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from commands import command
 from conftest import scenery
 from PIL import Image
-from typer.testing import CliRunner
 
 import unica
-from unica.cli.app import make_app
 from unica.errors import UnicaError
 from unica.image import Map, parts, settled, with_amplitudes
 from unica.maps import Maps, load_source
@@ -23,22 +22,6 @@ from unica.maps.names import kind_of, meant_by, without_meaning
 from unica.maps.planes import Planes
 
 SIDE = 48
-
-
-class Ended(NamedTuple):
-    exit_code: int
-    stdout: str
-    stderr: str
-
-
-def command(*words: str) -> Ended:
-    """A command in this process, with a user's mistake as the command line tells it."""
-    result = CliRunner().invoke(make_app(), list(words))
-    if isinstance(result.exception, UnicaError):
-        return Ended(2, result.stdout, str(result.exception))
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return Ended(result.exit_code, result.stdout, result.stderr)
 
 
 def shares(channels: int, seed: int = 0) -> np.ndarray:

@@ -78,9 +78,10 @@ def tiles(
     ] = 1,
     seed: Seed = 0,
 ) -> "Iterator[Frame]":
-    """Draw tiles that fit together in many ways, as game engines lay them: Wang tiles. The seed is a tile's number.
+    """Draw tiles that fit together in many ways, as game engines lay them: Wang tiles.
 
-    A tile is drawn from its borders inwards. So there is no seam, and no two tiles of a border need to be alike.
+    The seed is a tile's number. A tile is drawn from its borders inwards: so there is no seam, and tiles with the same
+    borders need not be alike.
     """
     from unica.tasks.run import check_area
 

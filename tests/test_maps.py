@@ -100,6 +100,16 @@ def test_files_give_back_the_numbers_that_they_were_given(
         assert read_text(path)["unica:seed"] == "7"
 
 
+def test_files_that_hold_too_much_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.npy"
+    header = np.lib.format.header_data_from_array_1_0(np.zeros((1, 1), np.uint8)) | {"shape": (40_000, 40_000)}
+    with open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        file.truncate(40_000 * 40_000 + 128)  # a hole: it takes no room
+    with pytest.raises(UnicaError, match="more than the"):
+        read_planes(path)
+
+
 @pytest.mark.parametrize("axes", ["CYX", "YXC", "YX"])
 def test_a_tiff_keeps_its_axes_names_and_resolution(tmp_path: Path, axes: str) -> None:
     tifffile = pytest.importorskip("tifffile")

@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 
 from unica.errors import UnicaError
-from unica.maps.planes import Planes, check_dtype
+from unica.maps.planes import Planes, check_dtype, check_length
 
 _FIRST = ("R", "G", "B", "A")  # channels that come first, in this order; files keep them by the alphabet
 
 
 def read(path: Path) -> Planes:
+    with _library().File(str(path), header_only=True) as file:
+        header = file.header()
+        low, high = header["dataWindow"]
+        check_length(int(np.prod(high.astype(np.int64) - low + 1)) * len(header["channels"]))
     with _library().File(str(path), separate_channels=True) as file:
         if len(file.parts) != 1:
             raise UnicaError("has several parts: save the one that is meant as a file of its own.")

@@ -10,15 +10,16 @@ import numpy as np
 
 from unica.errors import UnicaError
 from unica.image import MOST_CHANNELS
-from unica.maps.planes import Planes, check_dtype
+from unica.maps.planes import Planes, check_dtype, check_length
 
 
 def read(path: Path) -> Planes:
     """An array of two or three axes. Of three, the shortest is that of the channels, if it is the first or the last."""
-    array = np.load(path, allow_pickle=False)
+    array = np.load(path, "r", allow_pickle=False)
     if not isinstance(array, np.ndarray):
         raise UnicaError("holds several arrays: save one of them as .npy.")
-    array = check_dtype(array)
+    check_length(array.size)
+    array = check_dtype(np.array(array))
     if array.ndim == 2:
         return Planes(array[..., None], facts={"axes": "YX"})
     if array.ndim == 3 and min(array.shape) <= MOST_CHANNELS:

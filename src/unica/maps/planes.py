@@ -10,6 +10,7 @@ import numpy as np
 
 from unica.errors import UnicaError
 
+_MOST = 2**30  # numbers in a file
 DTYPES = ("uint8", "uint16", "int16", "float16", "float32")
 
 
@@ -20,6 +21,12 @@ class Planes:
     values: np.ndarray  # h x w x channels
     names: tuple[str, ...] = ()  # of the channels; empty where the file names none
     facts: Mapping[str, Any] = field(default_factory=dict)  # as JSON has them
+
+
+def check_length(count: int) -> None:
+    """Refuse numbers that are too many, before they are read."""
+    if count > _MOST:
+        raise UnicaError(f"has {count:,} numbers, more than the {_MOST:,} that can be read.")
 
 
 def check_dtype(values: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from unica.errors import UnicaError
-from unica.maps.planes import Planes, check_dtype
+from unica.maps.planes import Planes, check_dtype, check_length
 
 _CHANNEL_AXES = "CSQI"  # channels, samples of a pixel, and axes that have no name
 _SOFTWARE = 305  # the tag that holds our text; the description belongs to other programs
@@ -24,6 +25,7 @@ def read(path: Path) -> Planes:
     tifffile = _library()
     with tifffile.TiffFile(path) as file:
         series = file.series[0]
+        check_length(math.prod(series.shape))
         array, axes = series.asarray(), _plain_axes(series.axes, series.shape)
         array = check_dtype(array.reshape([n for n, axis in zip(series.shape, series.axes) if axis in axes]))
         page = file.pages[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -273,6 +274,15 @@ def test_a_trained_model_keeps_its_maps(material: Path, tmp_path: Path) -> None:
     assert loaded.picture.maps == model.picture.maps and torch.equal(loaded.picture.pixels, model.picture.pixels)
     (drawn,) = unica.sample(loaded, output="maps")
     assert set(drawn) == {"color", "normal", "height", "labels"}
+
+
+def test_a_model_whose_maps_cannot_be_is_refused(material: Path, tmp_path: Path) -> None:
+    model = unica.train(material, engine="sinddm", preset="fast", steps=2)
+    first, *others = model.picture.maps
+    model.picture = replace(model.picture, maps=(replace(first, high=first.low), *others))
+    model.save(tmp_path / "m.unica")
+    with pytest.raises(UnicaError, match="not in their order"):
+        unica.load(tmp_path / "m.unica")
 
 
 def test_pairs_for_other_networks(material: Path, tmp_path: Path) -> None:

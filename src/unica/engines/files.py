@@ -52,13 +52,15 @@ class _AboutMap:
     low: tuple[float, ...]
     high: tuple[float, ...]
     labels: tuple[int, ...]
-    amplitude: Annotated[float, Number(1e-3, 1)]
+    amplitude: Annotated[float, Number(0, 1, above=True)]
     suffix: Literal[".png", ".npy", ".exr", ".tif", ".tiff"]
     facts: dict
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.low) == len(self.high) <= MOST_CHANNELS:
             raise UnicaError("the channels of a map do not agree")
+        if self.kind != "labels" and not all(low < high for low, high in zip(self.low, self.high)):
+            raise UnicaError("the ends of a map's working range are not in their order")
         if (self.kind == "labels") != bool(self.labels):
             raise UnicaError("a map's labels do not agree with its kind")
 

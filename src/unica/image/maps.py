@@ -92,9 +92,9 @@ def uncoded(flat: np.ndarray, channels: int) -> np.ndarray:
 
 
 def with_amplitudes(maps: Sequence[Map], weights: Mapping[str, float] = {}) -> tuple[Map, ...]:
-    """The maps, each as loud as its weight wants it: that of its name or its kind, or the usual one of its kind.
+    """The maps with amplitudes in proportion to their weights: given by name or by kind, or the usual ones.
 
-    A picture of many channels is not compared more firmly than one of three colours.
+    All together are made smaller, so that many channels do not count more than three colours.
     """
     own = [weights.get(one.name, weights.get(one.kind, WEIGHTS[one.kind])) for one in maps]
     total = sum(weight**2 * one.planes for weight, one in zip(own, maps))

@@ -36,7 +36,7 @@ class Picture:
 
     @property
     def visibility(self) -> Float[Tensor, "1 h w"] | None:
-        """How much of each pixel there is to draw from, from 0 to 1; None: of all of them all."""
+        """How much of each pixel can be drawn from, between 0 and 1; None: every pixel can be."""
         if self.unknown is None:
             return self.alpha
         return (~self.unknown).float() if self.alpha is None else self.alpha * ~self.unknown

@@ -66,14 +66,14 @@ def load(
     """
     compute()
     if isinstance(source, Image.Image):
-        with _reading("the picture"):
+        with reading("the picture"):
             fitted = _check_size(source.size, max_side, smallest)
             source.load()
             raw = repr((source.mode, source.size, source.getpalette())).encode() + source.tobytes()
             about = _About(source.size, fitted, _orientation(source), "picture", sha256(raw).hexdigest())
             return _picture([source], source.height, source.info, about)
     path = as_path("a picture", source, "a file or a Pillow image")
-    with _reading(str(path)), _regular(path) as file:
+    with reading(str(path)), _regular(path) as file:
         image = _open(file)
         fitted = _check_size(image.size, max_side, smallest)
         about = _About(image.size, fitted, _turn(image, file), path.stem, _sha256(file))
@@ -94,7 +94,7 @@ def load(
 def read_text(path: str | os.PathLike[str]) -> dict[str, str]:
     """The text that was saved with a picture, by key; empty if there is none."""
     path = as_path("a picture", path)
-    with _reading(str(path)), _regular(path) as file:
+    with reading(str(path)), _regular(path) as file:
         image = _open(file)
         _check_size(image.size, None, smallest=1)
         return text_of(image, file)
@@ -107,7 +107,7 @@ def read_levels(path: str | os.PathLike[str]) -> tuple[np.ndarray, bytes | None]
     """
     compute()
     path = as_path("a picture", path)
-    with _reading(str(path)), _regular(path) as file:
+    with reading(str(path)), _regular(path) as file:
         image = _open(file)
         _check_size(image.size, None)
         levels = deep_levels(image, file)
@@ -138,7 +138,7 @@ class Header(NamedTuple):
 def read_header(path: str | os.PathLike[str]) -> Header:
     """What a file says of its picture. It may be larger than what can be read."""
     path = as_path("a picture", path)
-    with _reading(str(path)), _regular(path) as file:
+    with reading(str(path)), _regular(path) as file:
         image = _open(file)
         width, height = image.size
         size = (height, width) if _turn(image, file) >= 5 else (width, height)
@@ -159,7 +159,7 @@ def _regular(path: Path) -> BinaryIO:
 
 
 @contextmanager
-def _reading(name: str) -> Iterator[None]:
+def reading(name: str) -> Iterator[None]:
     """Turn every error into one sentence that begins with the name of what is read."""
     try:
         yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
+from glob import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -139,12 +140,6 @@ def _entry(name: str, image: str, mask: str, seed: int, folder: Path) -> dict[st
     """What the manifest says of a pair that is there already."""
     found: dict[str, Any] = {}
     for kind, place in (("image", IMAGES), ("mask", MASKS), ("origins", ORIGINS)):
-        for path in (folder / place).glob(f"{_escaped(name)}-{seed}.*"):
+        for path in (folder / place).glob(f"{escape(name)}-{seed}.*"):
             found[kind] = f"{place}/{path.name}"
     return {**found, "seed": seed, "source_image": image, "source_mask": mask}
-
-
-def _escaped(name: str) -> str:
-    from glob import escape
-
-    return escape(name)

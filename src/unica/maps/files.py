@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from unica.errors import UnicaError, as_path, listed, reason
 from unica.image import SUFFIXES, Header, levels_png_bytes, read_levels
 from unica.image import read_header as read_picture_header
 from unica.image import read_text as read_picture_text
+from unica.image.reading import reading
 from unica.maps import exr, npy, tiff
 from unica.maps.planes import Planes
 
@@ -37,7 +38,7 @@ def is_ordinary(path: str | os.PathLike[str]) -> bool:
     path = as_path("a picture", path)
     suffix = path.suffix.lower()
     if suffix in (".tif", ".tiff"):
-        with _reading(path):
+        with reading(str(path)):
             try:
                 return tiff.is_ordinary(path)
             except UnicaError:  # without tifffile, Pillow says what it cannot read
@@ -50,14 +51,14 @@ def is_ordinary(path: str | os.PathLike[str]) -> bool:
 def read_planes(path: str | os.PathLike[str]) -> Planes:
     """The numbers of a file, of any kind that is known."""
     path = as_path("a map", path)
-    with _reading(path):
+    with reading(str(path)):
         if not path.is_file():
             raise UnicaError("does not exist." if not path.exists() else "is not a file.")
     form = _FORMATS.get(path.suffix.lower())
     if form is None:
         values, palette = read_levels(path)
         return Planes(values, facts={} if palette is None else {"palette": palette.hex()})
-    with _reading(path):
+    with reading(str(path)):
         planes = form.read(path)
         if min(planes.values.shape[:2]) < 1:
             raise UnicaError("is empty.")
@@ -69,7 +70,10 @@ def encoded(suffix: str, planes: Planes, text: Mapping[str, str]) -> bytes:
     values = planes.values
     check_form(suffix, values.shape[2], values.dtype.name)
     if suffix in _FORMATS:
-        return _FORMATS[suffix].encoded(planes, text)
+        try:
+            return _FORMATS[suffix].encoded(planes, text)
+        except (TypeError, ValueError, LookupError) as error:  # of what a model's file says that its source had
+            raise UnicaError(f"a {suffix} cannot be written as its source was: {reason(error)}") from error
     palette = planes.facts.get("palette")
     return levels_png_bytes(values, None if palette is None else bytes.fromhex(str(palette)), text)
 
@@ -89,7 +93,7 @@ def read_text(path: str | os.PathLike[str]) -> dict[str, str]:
     if path.suffix.lower() == ".npy":
         return {}
     if path.suffix.lower() == ".exr":
-        with _reading(path):
+        with reading(str(path)):
             return exr.read_text(path)
     if path.suffix.lower() in (".tif", ".tiff"):
         with suppress(Exception):  # the reader of pictures says what is wrong with it
@@ -108,15 +112,3 @@ def read_header(path: str | os.PathLike[str]) -> Header:
     alpha = bool(planes.facts.get("alpha")) or planes.names[-1:] == ("A",)
     digest = sha256(path.read_bytes()).hexdigest()
     return Header((width, height), channels - alpha, 8 * planes.values.itemsize, alpha, digest)
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Turn every error into one sentence that begins with the name of what is read."""
-    try:
-        yield
-    except UnicaError as error:
-        raise UnicaError(f"{path} {error}") from None
-    except Exception as error:  # decoders raise nearly anything on damaged bytes
-        damaged = "" if getattr(error, "errno", None) else ", it may be damaged"
-        raise UnicaError(f"{path} cannot be read{damaged}: {reason(error)}.") from error

@@ -179,6 +179,8 @@ def _picture(
             raise UnicaError(f"preview names one channel or three, as 4,2,1, not {len(shown)}")
     pixels = torch.cat([one.planes * made.amplitude for one, made in zip(found, maps)])
     known = [one.known for one in found if one.known is not None]
+    if known and not torch.stack(known).all(0).any():
+        raise UnicaError(f"no pixel of {name} has numbers in all maps")
     height, width = pixels.shape[1:]
     return Picture(
         pixels, found[0].alpha, 8 if all(made.dtype == "uint8" for made in maps) else 16, digest, name, (width, height),

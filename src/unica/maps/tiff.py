@@ -64,7 +64,7 @@ def encoded(planes: Planes, text: Mapping[str, str]) -> bytes:
     }
     if colour and axes.startswith(str(channels)):
         options["planarconfig"] = "separate"
-    if (colour and count == 4) or facts.get("alpha"):
+    if (colour or facts.get("alpha")) and count == (4 if colour else 2):
         options["extrasamples"] = ["unassalpha"]
     if len(facts.get("resolution", ())) >= 2:
         options["resolution"] = tuple(tuple(one) for one in facts["resolution"][:2])

@@ -37,8 +37,8 @@ def heights_of(level: Level) -> Float[Tensor, " h"]:
 def order_on(source: Scale, height: int) -> tuple[Float[Tensor, " h"] | None, float]:
     """How far down the source the rows of a canvas lie (None: evenly), and how much of the source's order holds there.
 
-    A very high canvas shows several scenes, one below the other, and holds them loosely. One scene would have so few
-    rows of the source for as much of the canvas as the source is high that they would be seen as stamps.
+    A very high canvas shows several scenes, one below the other, whose order holds loosely. In a single scene, a part
+    that is as high as the source would have only a few of its rows, and they would be seen as stamps.
     """
     scenes = round(height / source.size[0] / _SCENE)
     if height <= _ONE_SCENE * source.size[0]:

@@ -11,11 +11,14 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from unica.cli.app import make_app
@@ -34,6 +37,7 @@ from unica.studio.guard import COOKIE, LARGEST_BODY
 from unica.studio.launch import Running, start
 from unica.studio.store import Store
 
+STONES = Path(__file__).parents[1] / "examples" / "maps" / "stones"
 DOCS = Path(__file__).parents[1] / "docs" / "studio.md"
 
 
@@ -111,7 +115,7 @@ def test_forms_have_every_setting_of_every_task() -> None:
             left_out = {option.name for option in options_of_task(task)} - names
             of_output = {"output", "overwrite", "sheet", "provenance", "keep_paths", "json", "quiet", "workers", "ray"}
             of_output |= {"resume", "tile_size"}
-            assert left_out <= {"path", "show", "show_mask", *of_output}
+            assert left_out <= {"path", "with_", "show", "show_mask", *of_output}
     json.dumps(forms())
 
 
@@ -201,7 +205,86 @@ def test_where_no_worker_can_start_a_job_fails(photo: Path, tmp_path: Path, monk
         served.close()
 
 
+# Maps
+
+
+def test_maps_are_joined_drawn_and_given_back(running: Running, tmp_path: Path) -> None:
+    client = user(running)
+    brought = [bring(client, STONES / f"stones_{name}.png") for name in ("color", "normal", "height", "roughness")]
+    maps = {one["map"]["name"]: {"record": one["id"]} for one in brought}
+    assert len(maps) == 4 and {one["map"]["of"] for one in brought} == {"stones"}
+    joined = client.post("/studio/maps", json=maps).json()
+    assert [one["name"] for one in joined["maps"]] == list(maps)
+    kept = {record["id"] for record in client.get("/studio/state").json()["records"] if record["kind"] == "picture"}
+    assert kept == {joined["id"]}  # those of which it was made went
+    asked = {"task": "sample", "source": joined["id"], "values": {"count": 1, "seed": 3, "size": "96x64"}}
+    job = ended(client, client.post("/studio/jobs", json=asked).json()["id"])
+    (picture,) = job["pictures"]
+    line = ["sample", str(STONES), "-n", "1", "--seed", "3", "--size", "96x64", "-o", str(tmp_path)]
+    CliRunner().invoke(make_app(), line, catch_exceptions=False)
+    packed = client.get(f"/studio/all/{job['id']}/{picture['path']}")
+    with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
+        assert set(archive.namelist()) == {path.name for path in tmp_path.iterdir()}
+        for name in archive.namelist():
+            assert pixels(archive.read(name)) == pixels((tmp_path / name).read_bytes())
+    assert str(running.studio.store.folder) not in json.dumps(job)
+    again = client.post("/studio/adopt", json={"record": job["id"], "file": picture["path"]}).json()
+    assert [one["name"] for one in again["maps"]] == list(maps)
+    fewer = {name: {"record": joined["id"], "file": f"stones_{name}.png"} for name in ("height", "color")}
+    assert client.post("/studio/maps", json=fewer).json()["file"] == "stones_height.png"
+    assert client.get(f"/studio/files/{joined['id']}/stones_normal.png").status_code == 200  # it was drawn from
+
+
+def pixels(data: bytes) -> bytes:
+    return Image.open(io.BytesIO(data)).tobytes()
+
+
+def test_channels_are_shown_as_asked(running: Running, tmp_path: Path) -> None:
+    path = tmp_path / "scan.npy"
+    np.save(path, np.stack([np.full((40, 40), 9.0), *np.random.default_rng(0).random((2, 40, 40))], -1))
+    np.save(path, np.load(path).astype(np.float32))
+    client = user(running)
+    (told,) = bring(client, path)["maps"]
+    record = client.get("/studio/state").json()["records"][-1]["id"]
+    assert told["channels"] == 3
+
+    def shown(channels: str) -> Any:
+        return client.get(f"/studio/shown/{record}/scan.npy", params={"channels": channels})
+
+    flat, noise = (np.asarray(Image.open(io.BytesIO(shown(one).content))) for one in ("1", "2"))
+    assert np.ptp(flat) < 4 < np.ptp(noise)
+    for wrong in ("4", "1,2", "x", "0"):
+        assert shown(wrong).status_code == 422 and shown(wrong).json()["error"]
+
+
+def test_maps_that_do_not_fit_are_refused_and_stay(running: Running, photo: Path) -> None:
+    client = user(running)
+    color, other = bring(client, STONES / "stones_color.png"), bring(client, photo)
+    for maps, sentence in [
+        ({"color": {"record": color["id"]}, "height": {"record": other["id"]}}, "same size"),
+        ({"color": {"record": color["id"]}, "normal": {"record": color["id"]}}, "no normal map"),
+        ({"color": {"record": color["id"]}, "height": {"record": "x"}}, "not there"),
+        ({}, "by their names"),
+        ([], "by their names"),
+    ]:
+        answer = client.post("/studio/maps", json=maps)
+        assert answer.status_code == 422 and sentence in answer.json()["error"]
+        assert str(running.studio.store.folder) not in answer.text
+    records = {record["id"] for record in client.get("/studio/state").json()["records"]}
+    assert {color["id"], other["id"]} <= records
+    asked = {"task": "sample", "source": color["id"], "values": {"with_": ["normal=/etc/passwd"]}}
+    assert "not a setting" in client.post("/studio/jobs", json=asked).json()["error"]
+
+
 # Programs
+
+
+def test_programs_draw_several_maps(running: Running, tmp_path: Path) -> None:
+    client = Client(running.url, verbose=False, download_files=tmp_path)
+    first, height = (handle_file(STONES / f"stones_{name}.png") for name in ("color", "height"))
+    files, said = client.predict(first, size="64x64", count=1, maps={"height": height}, api_name="/sample")
+    assert [Path(file).name for file in files] == ["stones_color-0.png", "stones_color-0_height.png"]
+    assert [one["name"] for one in said["pictures"][0]["maps"]] == ["color", "height"]
 
 
 def test_programs_call_a_task_by_its_name(running: Running, photo: Path, tmp_path: Path) -> None:
@@ -226,7 +309,7 @@ def test_every_task_is_an_endpoint_with_its_parameters(running: Running) -> None
     for task in tasks().values():
         if task.group is not None:
             names = {parameter["parameter_name"] for parameter in described[f"/{task.name}"]["parameters"]}
-            assert names == {"source", *(option.name for option in options_of_form(task))}
+            assert names == {"source", "maps", *(option.name for option in options_of_form(task))}
 
 
 async def _assist(url: str, photo: Path) -> None:
@@ -351,7 +434,10 @@ def test_programs_read_only_what_they_uploaded(running: Running, photo: Path) ->
 
     def told(path: str) -> str:
         """What the stream of events says of a job with this file as its source."""
-        data = [{"path": path, "meta": {"_type": "gradio.FileData"}}, *[None] * len(options_of_form(tasks()["sample"]))]
+        data = [
+            {"path": path, "meta": {"_type": "gradio.FileData"}},
+            *[None] * (len(options_of_form(tasks()["sample"])) + 1),
+        ]
         event = client.post("/gradio_api/call/sample", json={"data": data}).json()["event_id"]
         return client.get(f"/gradio_api/call/sample/{event}").text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from unica.studio.guard import COOKIE
 from unica.studio.launch import Running
 from unica.studio.seen import copies_of_result
 
+STONES = Path(__file__).parents[1] / "examples" / "maps" / "stones"
 SOON, LATER = 15_000, 60_000  # milliseconds
 
 
@@ -343,3 +345,39 @@ def test_the_keyboard_is_enough(page: Any, photo: Path) -> None:
     assert page.inner_text("#zoom") != before
     page.keyboard.press("0")
     assert page.inner_text("#zoom") == before
+
+
+def test_maps_come_together_and_are_seen_in_light(page: Any) -> None:
+    page.set_input_files("#file", sorted(STONES.glob("*.png")))
+    page.wait_for_selector("#maps li:nth-child(4)", timeout=LATER)
+    assert page.locator("#shelf .card:has-text('4 maps')").count() == 1
+    choose(page, "sample", count=1, size="96x64")
+    draw(page)
+    seen = []
+    for name in ("color", "normal", "plane", "sphere"):
+        page.select_option("#map", name)
+        page.wait_for_selector("#stage canvas.lit[data-drawn]" if name in ("plane", "sphere") else "#stage img")
+        seen.append(page.locator("#stage .sheet").screenshot())
+    assert len(set(seen)) == 4
+    page.mouse.move(*(page.locator("canvas.lit").bounding_box()[side] + 60 for side in ("x", "y")))
+    page.wait_for_timeout(300)
+    assert page.locator("#stage .sheet").screenshot() != seen[-1]  # the lamp is elsewhere
+    with page.expect_download() as download:
+        page.click("#details >> text=Download all 4 maps")
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert len(archive.namelist()) == 4
+    page.click("#maps [aria-label='Leave normal out']")
+    page.wait_for_selector("#maps li:nth-child(4)", state="detached")
+    assert page.locator("#maps li").count() == 3 and page.locator(".problem:visible").count() == 0
+
+
+def test_a_map_that_does_not_fit_is_said_and_a_good_one_is_added(page: Any, photo: Path) -> None:
+    page.allowed = ["422"]
+    bring(page, STONES / "stones_color.png")
+    page.set_input_files("#maps input", photo)
+    page.wait_for_selector("#source-problem:has-text('same size')")
+    page.set_input_files("#maps input", STONES / "stones_height.png")
+    page.wait_for_selector("#maps li:nth-child(2)")
+    page.select_option("#maps li:nth-child(2) select", "roughness")
+    page.wait_for_selector("#maps li:nth-child(2) select >> text=roughness", state="attached")
+    assert page.locator("#maps li").count() == 2

@@ -1,11 +1,12 @@
 """Pictures of many channels, and several maps of one thing that are drawn together."""
 
 from unica.maps.files import MAP_SUFFIXES, WRITTEN, check_form, is_ordinary, read_header, read_text
-from unica.maps.names import meant_by, without_meaning
+from unica.maps.names import MAP_NAMES, meant_by, without_meaning
 from unica.maps.source import Maps, load_source, picture_of_numbers
 from unica.maps.writing import copied, map_bytes, numbers, working_range
 
 __all__ = [
+    "MAP_NAMES",
     "MAP_SUFFIXES",
     "WRITTEN",
     "Maps",

@@ -23,6 +23,7 @@ _NAMES = {
     "opacity": "opacity",
     "labels": "labels label mask masks seg segmentation classes",
 }
+MAP_NAMES = tuple(_NAMES)
 _MEANT = {name: meant for meant, names in _NAMES.items() for name in names.split()}
 _KINDS: dict[str, Kind] = {
     "color": "color", "specular": "color", "emission": "color", "normal": "normal", "labels": "labels",

@@ -6,7 +6,6 @@ import inspect
 import os
 import queue
 import secrets
-import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -20,7 +19,7 @@ from unica.errors import UnicaError
 from unica.jobs.options import Option, Refused
 from unica.regions import Region
 from unica.studio.forms import options_of_form
-from unica.studio.store import Session
+from unica.studio.store import Session, linked
 from unica.studio.studio import Studio
 from unica.tasks import Task, tasks
 
@@ -51,7 +50,7 @@ def _endpoint(task: Task, studio: Studio) -> Callable[..., Any]:
         request = bound.pop("request", None)
         session = studio.store.session(f"program {getattr(request, 'session_hash', None)}")
         try:
-            source = _uploaded(studio, session, bound.pop("source"))
+            source = _source(studio, session, bound.pop("source"), bound.pop("maps", None) or {})
             values = {name: value for name, value in bound.items() if value is not None}
             for name in files & values.keys():
                 values[name] = _uploaded(studio, session, values[name])
@@ -64,6 +63,8 @@ def _endpoint(task: Task, studio: Studio) -> Callable[..., Any]:
     needed = [option for option in options.values() if option.parameter.required and option.name not in _GROUPED]
     rest = [option for option in options.values() if option not in needed]
     parts += [_parameter(option) for option in [*needed, *rest]]
+    maps = inspect.Parameter("maps", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=dict | None)
+    parts.append(maps)
     parts.append(
         inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=gradio.Request)
     )
@@ -98,6 +99,21 @@ def _parameter(option: Option) -> inspect.Parameter:
     )
 
 
+def _source(studio: Studio, session: Session, first: Any, more: Any) -> str:
+    """What a program draws from, as a record: a file, or that and more maps of the same thing by their names."""
+    from unica.maps import meant_by
+
+    source = _uploaded(studio, session, first)
+    if not isinstance(more, Mapping):
+        raise UnicaError("maps are files by their names")
+    if not more:
+        return source
+    name = meant_by(Path(session.find(source).about["file"]).stem) or "color"
+    if name in more:
+        raise UnicaError(f"there are two maps of the name {name}")
+    return studio.join(session, {name: source} | {key: _uploaded(studio, session, one) for key, one in more.items()}).id
+
+
 def _uploaded(studio: Studio, session: Session, given: Any) -> str:
     """A file that the program has uploaded, as a record of its session."""
     path = given.get("path") if isinstance(given, Mapping) else getattr(given, "path", None)
@@ -118,10 +134,7 @@ def _offered(studio: Studio, path: Path) -> dict[str, Any]:
     """A file that whoever knows its name may fetch. The name cannot be guessed."""
     there = studio.store.uploads / secrets.token_hex(20) / path.name
     there.parent.mkdir(parents=True)
-    try:
-        os.link(path, there)
-    except OSError:
-        shutil.copyfile(path, there)
+    linked(path, there)
     return FileData(path=str(there), orig_name=path.name).model_dump()
 
 
@@ -148,7 +161,8 @@ def _followed(
     if record.about["state"] != "done":
         raise UnicaError(record.about.get("error", "the job was cancelled"))
     pictures = record.about["pictures"]
-    files = [_offered(studio, record.path(picture["path"])) for picture in pictures]
-    said = ("seed", "seconds", "size", "command", "python")
+    refs = [{"record": record.id, "file": picture["path"]} for picture in pictures]
+    files = [_offered(studio, path) for ref in refs for path in studio.files(session, ref)]
+    said = ("seed", "seconds", "size", "command", "python", "maps")
     told = [{"name": one["path"], **{key: one[key] for key in said if key in one}} for one in pictures]
     yield files, {"state": "done", "seconds": record.about["seconds"], "pictures": told}

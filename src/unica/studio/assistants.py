@@ -116,7 +116,7 @@ def _call(studio: Studio, session: Session, given: Mapping[str, Any]) -> dict[st
     except UnicaError as error:
         sentence = "; ".join(error.sentences.values()) if isinstance(error, Refused) else str(error)
         return _said(sentence, wrong=True)
-    kept = ("seed", "size", "seconds", "command")
+    kept = ("seed", "size", "seconds", "command", "maps")
     files = [
         {"path": str(record.path(one["path"])), **{key: one[key] for key in kept}} for one in record.about["pictures"]
     ]

@@ -9,10 +9,11 @@ from unica.errors import UnicaError
 from unica.jobs.drawing import OutputOptions, TileOptions, options_of_task
 from unica.jobs.options import Option, options_of
 from unica.jobs.training import Budget, EngineName, MaxSide, Preset, Steps, TrainSeed, knob_options
+from unica.maps import MAP_NAMES
 from unica.tasks import Task, tasks
 
 _OF_OUTPUT = ("yes",)  # what a form may set of the options of output
-_LEFT_OUT = ("path", "show_mask", "show")  # what is chosen elsewhere on the page, or always done
+_LEFT_OUT = ("path", "with_", "show_mask", "show")  # what is chosen elsewhere on the page, or always done
 
 
 def training(
@@ -55,6 +56,7 @@ def forms() -> dict[str, Any]:
             for engine in engines().values()
         },
         "picture_engine": picture_engine().name,
+        "maps": MAP_NAMES,
     }
 
 

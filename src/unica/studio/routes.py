@@ -6,18 +6,22 @@ import asyncio
 import json
 import mimetypes
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+import zipfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import quote
 
 from anyio import to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
+from unica.declare import Numbers
 from unica.errors import UnicaError
 from unica.jobs.options import Refused
+from unica.studio import seen
 from unica.studio.forms import forms
 from unica.studio.looking import Looking
 from unica.studio.store import Session
@@ -92,6 +96,11 @@ def routes(studio: Studio) -> APIRouter:
         data = await body(request)
         return await doing(lambda: studio.mask(session_of(request), of, data).as_json())
 
+    @router.post("/studio/maps")
+    async def join(request: Request) -> Response:
+        maps = await request.json()
+        return await doing(lambda: studio.join(session_of(request), maps).as_json())
+
     @router.post("/studio/adopt")
     async def adopt(request: Request) -> Response:
         ref = await request.json()
@@ -127,6 +136,31 @@ def routes(studio: Studio) -> APIRouter:
         attached = download or kind not in _SHOWN
         return FileResponse(path, media_type=kind, headers=headers, filename=name if attached else None)
 
+    @router.get("/studio/shown/{record}/{name}")
+    async def shown(request: Request, record: str, name: str, map: str = "color", channels: str = "") -> Response:
+        def made() -> Response:
+            try:
+                path = studio.store.find(session_of(request), record).path(name)
+                some = Numbers().parse("channels", channels) if channels else None
+                data = seen.shown(path, map, some)
+            except UnicaError as error:
+                return JSONResponse({"error": str(error)}, 422)
+            return Response(data, media_type="image/webp", headers={"cache-control": "private, max-age=3600"})
+
+        return await to_thread.run_sync(made)
+
+    @router.get("/studio/all/{record}/{name}")
+    async def everything(request: Request, record: str, name: str) -> Response:
+        try:
+            files = studio.files(session_of(request), {"record": record, "file": name})
+        except UnicaError as error:
+            return JSONResponse({"error": str(error)}, 404)
+        data = await to_thread.run_sync(packed, files)
+        return StreamingResponse(
+            data, media_type="application/zip",
+            headers={"content-disposition": f"attachment; filename*=utf-8''{quote(Path(name).stem)}.zip"},
+        )  # fmt: skip
+
     @router.get("/studio/look/{record}/{name}/{below:path}")
     async def look(request: Request, record: str, name: str, below: str) -> Response:
         def answer() -> Answer:
@@ -146,6 +180,16 @@ def routes(studio: Studio) -> APIRouter:
         )  # fmt: skip
 
     return router
+
+
+def packed(files: Sequence[Path]) -> BufferedIOBase:
+    """One file with all of these in it."""
+    data = tempfile.TemporaryFile()  # noqa: SIM115
+    with zipfile.ZipFile(data, "w") as archive:
+        for path in files:
+            archive.write(path, path.name)
+    data.seek(0)
+    return cast(BufferedIOBase, data)
 
 
 async def _events(studio: Studio, session: Session, request: Request) -> AsyncIterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from unica.jobs.options import as_text
 from unica.studio.forms import files_of, options_of_form
 
 if TYPE_CHECKING:
-    from unica.image import Picture
+    from unica.image import Map, Picture
 
 PREVIEW, THUMB = 2048, 320  # pixels of the longer side
 LARGE = 32_000_000  # pixels; more are looked at in the viewer, and the page shows a preview
@@ -21,16 +21,49 @@ LARGE = 32_000_000  # pixels; more are looked at in the viewer, and the page sho
 
 def facts_of_picture(path: Path) -> dict[str, Any]:
     """Of an uploaded picture; a preview and a thumbnail are written beside it."""
-    from unica.maps import load_source, read_header, read_text
+    from unica.maps import load_source, meant_by, read_header, read_text, without_meaning
 
     header = read_header(path)
+    picture = load_source(path, PREVIEW, smallest=1)
     return {
         "size": list(header.size),
         "sha256": header.sha256,
         "bytes": path.stat().st_size,
         "restores": _restores(read_text(path)),
-        **_previews(path, load_source(path, PREVIEW, smallest=1)),
+        "maps": told_of_maps(picture.maps, [path.name]),
+        "map": {"name": meant_by(path.stem), "of": without_meaning(path.stem)},
+        **_previews(path, picture),
     }
+
+
+def facts_of_maps(files: Mapping[str, Path]) -> dict[str, Any]:
+    """Of several maps, the first of which is the picture's own."""
+    from unica.maps import Maps, load_source, read_text
+
+    picture = load_source(Maps(files), smallest=1)
+    first, *_ = paths = list(files.values())
+    return {
+        "size": list(picture.size),
+        "sha256": picture.sha256,
+        "bytes": sum(path.stat().st_size for path in paths),
+        "restores": _restores(read_text(first)),
+        "maps": told_of_maps(picture.maps, [path.name for path in paths]),
+        **_previews(first, picture),
+    }
+
+
+def told_of_maps(maps: Sequence[Map], files: Sequence[str]) -> list[dict[str, Any]]:
+    """What the page must know of a picture's maps; nothing, if it is an ordinary picture."""
+    return [
+        {"name": one.name, "kind": one.kind, "channels": one.channels, "file": file} for one, file in zip(maps, files)
+    ]
+
+
+def shown(path: Path, name: str, channels: Sequence[int] | None = None) -> bytes:
+    """What the page shows of a map, or of some of its channels."""
+    from unica.maps import Maps, load_source
+
+    return _seen(load_source(Maps({name: path}, preview=channels), PREVIEW, smallest=1), PREVIEW)
 
 
 def facts_of_model(path: Path) -> dict[str, Any]:
@@ -47,25 +80,30 @@ def facts_of_model(path: Path) -> dict[str, Any]:
     return facts | (_previews(path, model.picture) if model.has_source else {})
 
 
-def copies_of_result(path: Path) -> dict[str, str]:
+def copies_of_result(path: Path, channels: Sequence[int] | None = None) -> dict[str, str]:
     """Write a thumbnail beside a picture, and a preview if it is large; return their names."""
-    from unica.maps import load_source, read_header
+    from unica.maps import read_header
 
     width, height = read_header(path).size
     if width * height <= LARGE:
-        return {"thumb": thumbnail(path)}
-    picture = load_source(path, PREVIEW, smallest=1)
+        return {"thumb": thumbnail(path, channels)}
+    picture = _opened(path, PREVIEW, channels)
     return {
         "preview": _small(path, picture, PREVIEW, f"{path.stem}.preview.webp"),
         "thumb": _small(path, picture, THUMB, f"{path.stem}.thumb.webp"),
     }
 
 
-def thumbnail(path: Path) -> str:
+def thumbnail(path: Path, channels: Sequence[int] | None = None) -> str:
     """Write a thumbnail beside a picture, and return its name."""
-    from unica.maps import load_source
+    return _small(path, _opened(path, THUMB, channels), THUMB, f"{path.stem}.thumb.webp")
 
-    return _small(path, load_source(path, THUMB, smallest=1), THUMB, f"{path.stem}.thumb.webp")
+
+def _opened(path: Path, longest: int, channels: Sequence[int] | None) -> Picture:
+    from unica.maps import Maps, load_source
+
+    source = path if channels is None else Maps.beginning_with(path, {}, preview=channels)
+    return load_source(source, longest, smallest=1)
 
 
 def _previews(path: Path, picture: Picture) -> dict[str, str]:
@@ -76,11 +114,14 @@ def _previews(path: Path, picture: Picture) -> dict[str, str]:
 
 
 def _small(path: Path, picture: Picture, longest: int, name: str) -> str:
+    path.with_name(name).write_bytes(_seen(picture, longest))
+    return name
+
+
+def _seen(picture: Picture, longest: int) -> bytes:
     from unica.image import preview, preview_bytes, to_pil
 
-    seen = to_pil(preview(picture.pixels, picture.maps, picture.shown), picture.alpha)
-    path.with_name(name).write_bytes(preview_bytes(seen, longest))
-    return name
+    return preview_bytes(to_pil(preview(picture.pixels, picture.maps, picture.shown), picture.alpha), longest)
 
 
 def _restores(text: Mapping[str, str]) -> dict[str, Any] | None:

@@ -172,3 +172,11 @@ def _records(folder: Path) -> Iterator[Record]:
                 if record.about.get("state") in ("waiting", "running"):
                     record.about |= {"state": "failed", "error": "the studio was stopped before this was done"}
                 yield record
+
+
+def linked(path: Path, there: Path) -> None:
+    """The same file in another folder, without a copy where the disk can do that."""
+    try:
+        os.link(path, there)
+    except OSError:
+        shutil.copyfile(path, there)

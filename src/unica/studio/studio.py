@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from io import BufferedIOBase
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from unica import cache
 from unica.declare import Group, parameters
@@ -22,8 +22,8 @@ from unica.names import safe_name
 from unica.prompts import DEFAULT_CLIP
 from unica.studio.forms import files_of, meant, options_of_form, options_of_training
 from unica.studio.pool import Pool
-from unica.studio.seen import facts_of_model, facts_of_picture
-from unica.studio.store import Record, Session, Store
+from unica.studio.seen import facts_of_maps, facts_of_model, facts_of_picture
+from unica.studio.store import Record, Session, Store, linked
 from unica.tasks import Task, tasks
 
 LARGEST_FILE = 256 * 2**20  # bytes of an upload
@@ -34,6 +34,13 @@ _SWEEP_EVERY = 60.0  # seconds
 
 Listener = Callable[[dict[str, Any]], None]
 Describe = Callable[[Record], dict[str, Any]]  # of a job that has a folder now: what its worker is told
+
+
+class _Source(NamedTuple):
+    """What a job begins with: a picture or a model, and the other maps of a picture by their names."""
+
+    path: Path
+    more: list[tuple[str, str]]
 
 
 class Studio:
@@ -99,16 +106,64 @@ class Studio:
 
     def adopt(self, session: Session, ref: Any) -> Record:
         """A result as a picture or a model of its own, to go on from."""
-        path = self.path(session, ref)
+        path, ref = self.path(session, ref), _ref(ref)
+        made = self.store.find(session, ref["record"]).about.get("pictures", ())
+        maps = next((one["maps"] for one in made if one["path"] == path.name), ())
         with self._adopting:
             for record in list(session.records.values()):
-                if record.about.get("adopted") == _ref(ref):
+                if record.about.get("adopted") == ref:
                     return record
-            with open(path, "rb") as file:
-                record = self.upload(session, path.name, file)
-            record.about["adopted"] = _ref(ref)
+            if len(maps) > 1:
+                record = self._joined(session, {one["name"]: path.with_name(one["file"]) for one in maps})
+            else:
+                with open(path, "rb") as file:
+                    record = self.upload(session, path.name, file)
+            record.about["adopted"] = ref
             record.save()
             return record
+
+    def join(self, session: Session, maps: Any) -> Record:
+        """Several pictures as the maps of one thing, by name; the first is the one that is shown.
+
+        Those of which they were made go, unless something was made from them.
+        """
+        if not isinstance(maps, Mapping) or not maps:
+            raise UnicaError("maps are given by their names")
+        refs = {str(name): _ref(ref) for name, ref in maps.items()}
+        record = self._joined(session, {name: self.path(session, ref) for name, ref in refs.items()})
+        parts = {ref["record"] for ref in refs.values()} & session.records.keys()
+        for name in parts - self._begun_with(session):
+            self.remove(session, name)
+        return record
+
+    def _joined(self, session: Session, files: Mapping[str, Path]) -> Record:
+        """A picture of these maps. Their files get names that say which they are."""
+        from unica.maps import meant_by, without_meaning
+
+        first, *_ = files.values()
+        record = session.new("picture", {"file": first.name})
+        try:
+            kept = {}
+            for name, path in files.items():
+                told = (meant_by(path.stem) or ("color" if path == first else "")) == name
+                stem = path.stem if told else f"{without_meaning(first.stem)}_{name}"
+                kept[name] = record.folder / safe_name(f"{stem}{path.suffix}")
+                if kept[name].exists():
+                    raise UnicaError(f"there are two maps of the name {name}")
+                linked(path, kept[name])
+            record.about |= {"file": next(iter(kept.values())).name, **facts_of_maps(kept)}
+        except BaseException as error:
+            session.remove(record)
+            raise (_without(error, record.folder) if isinstance(error, UnicaError) else error) from None
+        record.save()
+        self._tell(session, {"event": "record", "record": record.as_json()})
+        return record
+
+    def _begun_with(self, session: Session) -> set[str]:
+        """The records from which something was made."""
+        jobs = [record.about for record in list(session.records.values()) if record.kind == "job"]
+        sources = {job["source"].get("record") for job in jobs}
+        return sources | {value for job in jobs for value in job.get("values", {}).values() if isinstance(value, str)}
 
     def mask(self, session: Session, of: Any, data: BufferedIOBase) -> Record:
         """A mask that was drawn on the preview of a picture, at the picture's own size."""
@@ -137,6 +192,14 @@ class Studio:
         ref = _ref(ref)
         record = self.store.find(session, ref.get("record"))
         return record.path(str(ref.get("file") or record.about.get("file") or record.about.get("model") or ""))
+
+    def files(self, session: Session, ref: Any) -> list[Path]:
+        """All files of a picture: one for each of its maps."""
+        path = self.path(session, ref)
+        record = self.store.find(session, _ref(ref)["record"])
+        known = [*record.about.get("pictures", ()), record.about]
+        maps = next((one["maps"] for one in known if path.name in (one.get("path"), one.get("file"))), ())
+        return [record.path(one["file"]) for one in maps] or [path]
 
     # Jobs
 
@@ -176,14 +239,14 @@ class Studio:
         about = {
             "task": task.name,
             "source": _ref(asked.get("source")),
-            "source_name": source.name,
+            "source_name": source.path.name,
             "values": dict(given),
             "animation": task.animation,
             "pictures": [],
         }
         return about, lambda record: {"task": task.name, "values": {**values, "output": f"{record.folder}/"}}
 
-    def _values(self, session: Session, task: Task, given: Mapping[str, Any], source: Path) -> dict[str, Any]:
+    def _values(self, session: Session, task: Task, given: Mapping[str, Any], source: _Source) -> dict[str, Any]:
         """The values of a drawing as JSON that a worker reads, checked as the command line checks them."""
         options, paths, refused = options_of_form(task), {}, {}
         for name in files_of(options, given):
@@ -200,14 +263,14 @@ class Studio:
         if refused:
             raise Refused(refused)
         checked = read_values(options, {**given, **paths})
-        self._check_engine(checked, source)
+        self._check_engine(checked, source.path)
         for parameter in task.parameters:
             if isinstance(parameter.kind, Group) and parameter.required:
                 parameter.kind.of(
                     **{field.name: checked[field.name] for field in parameters(parameter.kind.of)}
                 ).check()
         shown = {} if task.figures is None else {"show": True}
-        return {**given, **paths, **shown, "path": str(source)}
+        return {**given, **paths, **shown, "path": str(source.path), "with_": source.more}
 
     def _check_engine(self, values: Mapping[str, Any], source: Path) -> None:
         """Refuse an engine that cannot draw from a picture, and settings of another engine."""
@@ -225,7 +288,7 @@ class Studio:
 
     def _training(self, session: Session, asked: Mapping[str, Any]) -> tuple[dict[str, Any], Describe]:
         given, source = _settings(asked), self._source(session, asked)
-        if is_model(source):
+        if is_model(source.path):
             raise Refused({"source": "a training begins with a picture, and this is a model already"})
         values = read_values(options_of_training(), given)
         engine = training_engine(values["engine"])
@@ -233,41 +296,51 @@ class Studio:
             one_of("preset", values["preset"], list(engine.presets))
         if values["steps"] is not None:
             values["budget"] = None
-        values = {"image": str(source), **{name: value for name, value in values.items() if value is not None}}
         about = {
             "source": _ref(asked.get("source")),
-            "source_name": source.name,
+            "source_name": source.path.name,
             "values": dict(given),
             "engine": engine.name,
             "losses": [],
             "samples": [],
         }
-        name = safe_name(f"{source.stem}.unica")
-        return about, lambda record: {"values": values, "output": str(record.folder / name)}
+        name = safe_name(f"{source.path.stem}.unica")
+        return about, lambda record: {
+            "path": str(source.path),
+            "with_": source.more,
+            "values": {name: value for name, value in values.items() if value is not None},
+            "output": str(record.folder / name),
+        }
 
     def _evaluation(self, session: Session, asked: Mapping[str, Any]) -> tuple[dict[str, Any], Describe]:
         source = self._source(session, asked)
-        if is_model(source):
+        if is_model(source.path):
             raise Refused({"source": "measuring needs the picture itself, and this is a model of it"})
+        if source.more:
+            raise Refused({"source": "ordinary pictures are measured, and this one has several maps"})
         refs = asked.get("samples")
         if not isinstance(refs, list) or not refs:
             raise Refused({"samples": "choose results to measure first"})
         samples = [str(self.path(session, ref)) for ref in refs]
         about = {
             "source": _ref(asked.get("source")),
-            "source_name": source.name,
+            "source_name": source.path.name,
             "samples": [_ref(ref) for ref in refs],
         }
         return about, lambda record: {
-            "source": str(source),
+            "source": str(source.path),
             "samples": samples,
             "output": str(record.folder / "report.html"),
         }
 
-    def _source(self, session: Session, asked: Mapping[str, Any]) -> Path:
+    def _source(self, session: Session, asked: Mapping[str, Any]) -> _Source:
         if not asked.get("source"):
             raise Refused({"source": "choose a picture first: drop one on the page, or take an example"})
-        return self.path(session, asked["source"])
+        path = self.path(session, asked["source"])
+        record = self.store.find(session, _ref(asked["source"])["record"])
+        if record.kind == "job":
+            return _Source(path, [])
+        return _Source(path, [(one["name"], str(record.path(one["file"]))) for one in record.about.get("maps", ())[1:]])
 
     # What happens
 

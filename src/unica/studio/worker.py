@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from unica.errors import UnicaError, reason
 from unica.fleet.lines import claim_stdout, heard
 from unica.jobs.progress import Progress
-from unica.studio.seen import copies_of_result, thumbnail
+from unica.studio.seen import copies_of_result, thumbnail, told_of_maps
 
 if TYPE_CHECKING:
     from unica.tasks.run import Frame
@@ -99,14 +99,16 @@ def draw(job: Mapping[str, Any], tell: Tell, control: Control) -> dict[str, Any]
 
         def saved(self, picture: Mapping[str, Any]) -> None:
             path = Path(picture["path"])
-            beside = copies_of_result(path)
+            beside = copies_of_result(path, drawing.values["preview"])
             if picture["seed"] in origins:
                 beside["origins"] = f"{path.stem}.origins.png"
                 (folder / beside["origins"]).write_bytes(origins.pop(picture["seed"]))
             written = {key: Path(value) for key, value in picture.items() if isinstance(value, str)}
             named = {key: path.name for key, path in written.items() if path.parent == folder}
             code = python(task, {**drawing.values, "engine": drawing.model.engine}, picture["seed"], path.name)
-            self.tell({"event": "picture", **picture, **named, **beside, **_said(path), "python": code})
+            others = [Path(other).name for other in picture.get("maps", {}).values()]
+            maps = told_of_maps(drawing.picture.maps, [path.name, *others])
+            self.tell({"event": "picture", **picture, **named, **beside, "maps": maps, **_said(path), "python": code})
 
     def learning(done: float, standing: str) -> None:
         told.update(done, f"learning the picture: {standing}")
@@ -125,9 +127,11 @@ def train(job: Mapping[str, Any], tell: Tell, control: Control) -> dict[str, Any
     import unica
     from unica.engines.train import begin
     from unica.image import save_png
+    from unica.maps import Maps
 
     path, shown = Path(job["output"]), _SHOWN_AFTER
-    session = begin(output=path, **job["values"])
+    source = Maps.beginning_with(Path(job["path"]), dict(job["with_"])) if job["with_"] else job["path"]
+    session = begin(source, output=path, **job["values"])
     session.keep()
     tell({"event": "levels", "sizes": [[w, h] for h, w in session.trainer.process.sizes]})
 

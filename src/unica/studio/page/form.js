@@ -25,6 +25,8 @@ const firstTrained = () =>
 
 // Whether a field is for the engine that will draw. A model has its engine, and its picture at its size.
 function belongs(field) {
+  if (field.name === "preview") return false; // chosen where the picture is shown
+  if (field.name === "weight") return source()?.maps?.length > 1;
   if (isModel(source()) && state.task !== "train" && ["engine", "max_side", "mask_alpha"].includes(field.name))
     return false;
   return !field.engines.length || field.engines.includes(engine());

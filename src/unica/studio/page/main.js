@@ -5,6 +5,7 @@ import { state, on, tell, save, restore, valuesOf } from "./state.js";
 import { drawForm, showProblem, clearProblem } from "./form.js";
 import { drawStrip, standing } from "./results.js";
 import { drawShelf, choose } from "./sources.js";
+import { drawMaps } from "./maps.js";
 import { draw } from "./view.js";
 import { drawRun, drawTasks, watched } from "./run.js";
 
@@ -30,7 +31,7 @@ function heard(event) {
 }
 
 function begin() {
-  if (!state.records.has(state.source))
+  if (!state.records.has(state.source) && !state.bringing)
     state.source = [...state.records.values()].find((one) => ["picture", "model"].includes(one.kind))?.id || null;
   if (state.shown && !state.records.has(state.shown.record)) state.shown = null;
   if (!started) {
@@ -39,6 +40,7 @@ function begin() {
     tell("task");
   }
   drawShelf();
+  drawMaps();
   drawForm();
   drawStrip();
   drawRun();
@@ -51,7 +53,7 @@ function noted(record) {
   state.records.set(record.id, record);
   if (record.kind !== "job") {
     drawShelf();
-    if (!state.source && record.kind === "picture") choose(record.id);
+    if (!state.source && !state.bringing && record.kind === "picture") choose(record.id);
     return;
   }
   if (!["waiting", "running"].includes(record.state)) {

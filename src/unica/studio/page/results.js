@@ -2,6 +2,7 @@
 
 import { $, el, svg, ask, address, viewer, seconds, bytes, copy, dialog, sentence } from "./util.js";
 import { state, on, tell, save, jobs } from "./state.js";
+import { lookedAt } from "./maps.js";
 
 export const pictureOf = (shown) => {
   const record = shown && state.records.get(shown.record);
@@ -142,7 +143,8 @@ export function drawDetails() {
     return;
   }
   const { record, picture } = found,
-    ref = { record: record.id, file: picture.path };
+    ref = { record: record.id, file: picture.path },
+    shown = lookedAt(picture.maps).one?.file || picture.path;
   const notes = Object.entries(picture)
     .filter(([name, value]) => typeof value === "number" && !["seed", "seconds", "bytes"].includes(name))
     .map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`);
@@ -173,9 +175,16 @@ export function drawDetails() {
       : "",
     el(
       "a",
-      { className: "button", href: `${address(record.id, picture.path)}?download=true`, download: picture.path },
+      { className: "button", href: `${address(record.id, shown)}?download=true`, download: shown },
       "Download",
     ),
+    picture.maps?.length > 1
+      ? el(
+          "a",
+          { className: "button", href: `/studio/all/${record.id}/${encodeURIComponent(picture.path)}`, download: "" },
+          `Download all ${picture.maps.length} maps`,
+        )
+      : "",
     el("button", { type: "button", onclick: () => tell("more", record) }, "More like this"),
     el("button", { type: "button", onclick: () => tell("adopt", { ref }) }, "Use as source"),
     send,

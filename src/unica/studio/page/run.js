@@ -1,11 +1,12 @@
 // From the form to a job, and how far the job is.
 
 import { $, el, ask } from "./util.js";
-import { state, on, tell, save, valuesOf } from "./state.js";
+import { state, on, tell, save, source, valuesOf } from "./state.js";
 import { showProblem, clearProblem, current, fieldsNow, isMark } from "./form.js";
 import { asValues } from "./marks.js";
 import { open, standing } from "./results.js";
 import { drawShelf } from "./sources.js";
+import { channelsOf } from "./maps.js";
 
 export function drawTasks() {
   const groups = Map.groupBy
@@ -36,6 +37,13 @@ function values() {
   return Object.fromEntries(Object.entries(valuesOf(state.task)).filter(([name]) => names.includes(name)));
 }
 
+// Which channels are shown while it is drawn: those that are shown of the source.
+function seen() {
+  const from = source(),
+    channels = from?.maps?.length === 1 && channelsOf(from);
+  return channels ? { preview: channels } : {};
+}
+
 async function submit(again = false, changes = {}) {
   clearProblem();
   $("go").disabled = true;
@@ -50,7 +58,8 @@ async function submit(again = false, changes = {}) {
           return { record, file: file.join("/") };
         }),
       });
-    else job.values = { ...values(), ...(again ? {} : await asValues()), ...changes };
+    else
+      job.values = { ...values(), ...(again ? {} : await asValues()), ...seen(), ...changes };
     const record = await ask("/studio/jobs", job);
     state.view = "picture";
     if (innerWidth <= 900) $("stage").scrollIntoView({ block: "center" });

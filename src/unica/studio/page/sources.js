@@ -3,8 +3,10 @@
 import { $, el, ask, address } from "./util.js";
 import { state, on, tell, save } from "./state.js";
 import { showProblem, clearProblem } from "./form.js";
+import { bring, gathered, whileBringing } from "./maps.js";
 
 export function drawShelf() {
+  if (state.bringing) return;
   const kept = [...state.records.values()].filter((one) => ["picture", "model", "example"].includes(one.kind));
   const own = kept.filter((one) => one.kind !== "example").reverse(),
     examples = kept.filter((one) => one.kind === "example");
@@ -24,7 +26,7 @@ export function drawShelf() {
           one.thumb
             ? el("img", { src: address(one.id, one.thumb), alt: "" })
             : el("span", { className: "blank" }, "model without its picture"),
-          el("span", { className: "name" }, one.kind === "model" ? `${one.file} · ${one.engine}` : one.file),
+          el("span", { className: "name" }, named(one)),
         ),
         one.kind === "example"
           ? ""
@@ -50,6 +52,13 @@ export function drawShelf() {
   );
 }
 
+const named = (one) =>
+  one.kind === "model"
+    ? `${one.file} · ${one.engine}`
+    : one.maps?.length > 1
+      ? `${one.file} · ${one.maps.length} maps`
+      : one.file;
+
 export function choose(id) {
   state.source = id;
   state.shown = null;
@@ -61,22 +70,23 @@ export function choose(id) {
 }
 
 async function upload(files) {
-  for (const file of files) {
-    $("standing").textContent = `reading ${file.name}…`;
-    try {
-      const record = await ask(
-        `/studio/uploads?name=${encodeURIComponent(file.name || "pasted.png")}`,
-        file,
-        "application/octet-stream",
+  const brought = [];
+  let wrong = null;
+  let found = brought;
+  await whileBringing(async () => {
+    for (const file of files) {
+      $("standing").textContent = `reading ${file.name}…`;
+      await bring(file).then(
+        (record) => brought.push(record),
+        (problem) => (wrong = problem),
       );
-      state.records.set(record.id, record);
-      choose(record.id);
-      $("standing").textContent = "";
-    } catch (problem) {
-      $("standing").textContent = "";
-      showProblem(problem.message, "source");
     }
-  }
+    found = await gathered(brought);
+  }).catch((problem) => (wrong = problem));
+  $("standing").textContent = "";
+  if (found.length) choose(found[found.length - 1].id);
+  else drawShelf();
+  if (wrong) showProblem(wrong.message, "source");
 }
 
 // A picture by unica brings its settings with it; if its source is here, it can be drawn again.
@@ -120,6 +130,7 @@ document.addEventListener("paste", (event) => {
   }
 });
 
+on("choose", choose);
 on("adopt", async ({ ref, task: name }) => {
   try {
     const record = await ask("/studio/adopt", ref);

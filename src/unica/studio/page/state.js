@@ -1,7 +1,7 @@
 // What the page knows: what the studio has told it, and what the user has chosen. The latter survives a reload.
 
 const KEY = "unica-studio";
-const kept = ["source", "task", "values", "marks", "shown", "theme"];
+const kept = ["source", "task", "values", "marks", "shown", "theme", "map", "channels"];
 
 export const state = {
   forms: null, // made from the declarations
@@ -14,6 +14,9 @@ export const state = {
   marks: {}, // what is drawn on a picture, by task and picture
   shown: null, // {record, file}: the result on the stage; null: the source
   view: "picture",
+  map: null, // the name of the map that is shown, where there are several; or "plane" or "sphere": all of them in light
+  channels: {}, // of pictures of many channels: those that are shown, as "3,2,1", by the ids of sources
+  bringing: false, // whether files are on their way, which may become one picture
   picked: new Set(), // results that are to be measured, as "record/file"
   theme: null,
 };

@@ -5,6 +5,8 @@ import { state, on, task, source, marked } from "./state.js";
 import * as stage from "./stage.js";
 import { drawTools, drawMarks, findPalette, margins, hasMargins } from "./marks.js";
 import { drawDetails, pictureOf, open, trainingPane, measuringPane } from "./results.js";
+import { lookedAt, mapAddress, mapChoices } from "./maps.js";
+import { lit } from "./lit.js";
 
 export function draw() {
   drawDetails();
@@ -28,7 +30,7 @@ function plain(content) {
 function drawSource() {
   const record = marked();
   drawTools();
-  drawViews(["fit"]);
+  drawViews(["fit"], record ? mapChoices(record, record.maps) : []);
   if (!record) {
     const other = task()?.on_content && source();
     stage.hint(
@@ -43,7 +45,9 @@ function drawSource() {
     stage.hint("This model has no picture inside", "It can draw new ones all the same.");
     return;
   }
-  const image = stage.image(address(record.id, record.preview), record.file);
+  const { one, shape } = lookedAt(record.maps);
+  if (shape) return drawLit(record, record.maps, shape, record.size, `source ${record.id}`);
+  const image = stage.image(one ? mapAddress(record, one, record.size) : address(record.id, record.preview), record.file);
   image.addEventListener("load", () => {
     if (task()?.name === "paint") findPalette(image);
   });
@@ -59,6 +63,15 @@ function drawSource() {
   stage.show([image], record.size, `source ${record.id} ${state.task}`, grown);
   stage.sheet.append(stage.canvas, stage.shapes);
   drawMarks();
+}
+
+function drawLit(record, maps, shape, size, name) {
+  const side = Math.max(...size);
+  stage.show(
+    [lit(maps, (one) => mapAddress(record, one, size), shape)],
+    shape === "sphere" ? [side, side] : size,
+    `${name} ${shape}`,
+  );
 }
 
 function drawPreview(job, live) {
@@ -80,7 +93,8 @@ function drawResult({ record, picture }) {
   $("tools").replaceChildren();
   stage.setTool(null);
   const from = state.records.get(beforeIt(record)),
-    file = address(record.id, picture.preview || picture.path);
+    { one, shape } = lookedAt(picture.maps),
+    file = one ? mapAddress(record, one, picture.size) : address(record.id, picture.preview || picture.path);
   const views = [
     "picture",
     ...(from?.preview ? ["compare"] : []),
@@ -88,11 +102,14 @@ function drawResult({ record, picture }) {
     ...(record.animation ? [] : ["seams"]),
   ];
   if (!views.includes(state.view)) state.view = "picture";
-  drawViews(views);
+  drawViews(views, mapChoices(record, picture.maps));
   const name = `result ${record.id} ${picture.path}`,
     result = stage.image(file, `${record.task}, seed ${picture.seed}`);
-  if (state.view === "compare") {
-    stage.show([stage.image(address(from.id, from.preview), "The source"), result], picture.size, name);
+  if (shape && state.view === "picture") drawLit(record, picture.maps, shape, picture.size, name);
+  else if (state.view === "compare") {
+    const same = from.maps?.find((map) => map.name === one?.name),
+      before = same ? mapAddress(from, same, from.size) : address(from.id, from.preview);
+    stage.show([stage.image(before, "The source"), result], picture.size, name);
     stage.compare(share);
   } else if (state.view === "origins") {
     const over = stage.image(
@@ -122,7 +139,7 @@ let share = 0.5,
   opacity = 0.6;
 const VIEWS = { picture: "Result", compare: "Compare", origins: "Where from", seams: "Seams" };
 
-function drawViews(views) {
+function drawViews(views, choices = []) {
   const buttons = views
     .filter((name) => VIEWS[name])
     .map((name) =>
@@ -157,6 +174,7 @@ function drawViews(views) {
   $("views").replaceChildren(
     back,
     ...buttons,
+    ...choices,
     state.view === "compare" && views.includes("compare")
       ? slider("How much is the source, and how much the result", share, (value) => {
           share = value;

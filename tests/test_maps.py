@@ -133,6 +133,34 @@ def test_a_tiff_keeps_its_axes_names_and_resolution(tmp_path: Path, axes: str) -
         assert read_planes(tmp_path / "b.tif").names == tuple("abcde")
 
 
+def layered(folder: Path, suffix: str) -> tuple[Path, tuple[str, ...], np.ndarray]:
+    """One file with a material: colours, vectors and heights, mixed up as programs write them."""
+    names = ("albedo.B", "albedo.G", "albedo.R", "height", "normal.X", "normal.Y", "normal.Z")
+    values = np.concatenate([shares(3)[..., ::-1], shares(1, 5), (normals() + 1) / 2], -1)
+    values = values.astype(np.float32) if suffix == ".exr" else (values * 65535).round().astype(np.uint16)
+    (folder / f"m{suffix}").write_bytes(encoded(suffix, Planes(values, names), {}))
+    return folder / f"m{suffix}", names, values
+
+
+@pytest.mark.parametrize(("suffix", "library"), [(".tif", "tifffile"), (".exr", "OpenEXR")])
+def test_maps_in_one_file_are_known_by_the_names_of_its_channels(tmp_path: Path, suffix: str, library: str) -> None:
+    pytest.importorskip(library)
+    path, names, values = layered(tmp_path, suffix)
+    picture = load_source(path)
+    assert [(one.name, one.kind, one.channels) for one in picture.maps] == [
+        ("color", "color", 3), ("normal", "normal", 3), ("height", "scalar", 1),
+    ]  # fmt: skip
+    kept = ["inpaint", str(path), "--box", "30,10,9,9", "-n", "1", "-o", f"{tmp_path}/", "-q"]
+    assert command(*kept).exit_code == 0
+    assert [one.name for one in tmp_path.glob("m-*")] == [f"m-inpaint-0{suffix}"]  # one file, as it was one
+    found = read_planes(tmp_path / f"m-inpaint-0{suffix}")
+    assert found.names == names and np.array_equal(found.values[:, :20], values[:, :20])
+    model = tmp_path / "m.unica"
+    unica.train(path, steps=1, output=model).save(model)
+    assert command("sample", str(model), "-n", "1", "-o", f"{tmp_path}/", "-q").exit_code == 0
+    assert read_planes(tmp_path / f"m-0{suffix}").names == names
+
+
 def test_maps_are_read_encoded_and_decoded_without_a_loss(material: Path) -> None:
     picture = load_source(material)
     assert [one.name for one in picture.maps] == ["color", "normal", "height", "labels"]

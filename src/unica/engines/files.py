@@ -63,6 +63,10 @@ class _AboutMap:
             raise UnicaError("the ends of a map's working range are not in their order")
         if (self.kind == "labels") != bool(self.labels):
             raise UnicaError("a map's labels do not agree with its kind")
+        for name, kind in (("names", str), ("layer", int)):
+            values = self.facts.get(name, [])
+            if not isinstance(values, list) or not all(isinstance(value, kind) for value in values):
+                raise UnicaError(f"what a map says of its {name} cannot be")
 
 
 @dataclass(frozen=True)

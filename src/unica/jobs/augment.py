@@ -103,7 +103,7 @@ def _draw_pairs(
     size: Sequence[int] | None, device: str, precision: str, max_side: int | None,
 ) -> list[dict[str, Any]]:  # fmt: skip
     import unica
-    from unica.maps import Maps, map_bytes
+    from unica.maps import Maps, map_files
     from unica.provenance import map_bytes as origin_bytes
 
     model, entries, folder = None, [], Path(output)
@@ -125,9 +125,10 @@ def _draw_pairs(
         }  # fmt: skip
         assert frame.origins is not None
         text = {"Software": f"unica {unica.__version__}", "unica:seed": str(own), "unica:engine": model.engine}
+        files = map_files(model.picture.maps, frame.maps, frame.alpha, text, first.suffix)
         for kind, data in (
-            ("image", map_bytes(first, frame.maps[_COLOR], frame.alpha, text, first.suffix)),
-            ("mask", map_bytes(labels, frame.maps[_LABELS], None, text, labels.suffix)),
+            ("image", files[_COLOR][1]),
+            ("mask", files[_LABELS][1]),
             ("origins", origin_bytes(frame.origins)),
         ):
             with whole_file(folder / entry[kind]) as file:

@@ -19,7 +19,7 @@ from unica.jobs.options import Option, as_typed, grouped, options_of, written
 from unica.jobs.outputs import Outputs, check_file, read_files, without_folders
 from unica.jobs.progress import Forecast, Progress
 from unica.jobs.workers import Ray, Workers
-from unica.tasks import Task
+from unica.tasks import Task, Together
 from unica.tiled import ENDINGS
 
 if TYPE_CHECKING:
@@ -138,6 +138,7 @@ class Drawing:
         from unica.image import ANIMATED, STILL
         from unica.maps import WRITTEN
 
+        values = values if task.shorthand is None else task.shorthand(values)
         self.task, self.mask = task, values.get("show_mask")
         options = options_of_task(task)
         read = read_files(options, values).values()
@@ -182,7 +183,7 @@ class Drawing:
     def save(self, progress: Progress) -> dict[str, Any]:
         """Draw, and write every picture the moment it is done. Returns a report on all of it."""
         from unica.files import check_folder
-        from unica.image import contact_sheet, png_bytes
+        from unica.image import png_bytes
         from unica.machine import peak_memory_mb
 
         self.say_if_shrunk(progress)
@@ -193,10 +194,12 @@ class Drawing:
             self._show_mask(self.mask)
         drawn = self._draw(progress)
         report = self._report(drawn)
+        stem = self.outputs.stem or self._stem
+        if self.task.together is not None and len(drawn) > 1:
+            report["table"] = str(self.outputs.write(f"{stem}.json", self._table(self.task.together, drawn)))
+            progress.say(report["table"])
         if self.values["sheet"]:
-            stem = self.outputs.stem or self._stem
-            sheet = contact_sheet([one.image for one in drawn])
-            report["sheet"] = str(self.outputs.write(f"{stem}-sheet.png", png_bytes(sheet)))
+            report["sheet"] = str(self.outputs.write(f"{stem}-sheet.png", png_bytes(self._sheet(drawn))))
             progress.say(report["sheet"])
         if self.values["engine"] is None and self.task.name == _PLAIN:
             for offer in other_offers(self.values["path"], self.model):
@@ -205,6 +208,30 @@ class Drawing:
         memory = [peak_memory_mb(), *(one.memory for one in drawn)]
         report["peak_memory_mb"] = max((one for one in memory if one is not None), default=None)
         return report
+
+    def _sheet(self, drawn: "Sequence[Drawn]") -> Any:
+        """All pictures on one sheet; those of a set as they can lie, without gaps."""
+        from PIL import Image
+
+        from unica.image import contact_sheet
+
+        if self.task.together is None or len(drawn) == 1:
+            return contact_sheet([one.image for one in drawn])
+        images: dict[int | None, Any] = {one.picture["seed"]: one.image for one in drawn}
+        images[None] = Image.new("RGBA", drawn[0].size)
+        rows = self.task.together.layout(self.seeds, **self.arguments)
+        return contact_sheet([images[seed] for row in rows for seed in row], columns=len(rows[0]), gap=0)
+
+    def _table(self, told: Together, drawn: "Sequence[Drawn]") -> bytes:
+        """What a program must know of a set of pictures, to use them together."""
+        table = told.table(self.seeds, **self.arguments)
+        kept = ("seed", "path", "maps")
+        pictures = [
+            {**_named({key: one.picture[key] for key in kept if key in one.picture}), **table[one.picture["seed"]]}
+            for one in drawn
+        ]
+        about = {**self.about_run(), "source": self.values["path"].name, "size": list(drawn[0].size)}
+        return json.dumps({**about, "pictures": pictures}).encode()
 
     @property
     def seeds(self) -> range:
@@ -222,14 +249,15 @@ class Drawing:
     def prepare(self, progress: Progress) -> None:
         """Find out what is wrong with the arguments before anything is drawn."""
         from unica.image import check_ending
-        from unica.maps import check_form
+        from unica.maps import check_form, is_one_file
 
         arguments = self.read_arguments(progress)
         if self.outputs.stem is not None and not self.task.animation:
             suffix, alpha = self.outputs.suffix.lower(), self.model.picture.alpha is not None
             if self.picture.maps:
-                first = self.picture.maps[0]
-                check_form(suffix, first.channels + alpha, first.dtype)
+                maps = self.picture.maps
+                written = maps if is_one_file(maps) else maps[:1]
+                check_form(suffix, sum(one.channels for one in written) + alpha, maps[0].dtype)
             else:
                 check_ending(suffix, alpha)
         self._frames = self.task.frames(self.model, **arguments)
@@ -336,15 +364,20 @@ class Drawing:
 
     def _write_maps(self, frame: Any, name: str, text: dict[str, str]) -> tuple[Path, dict[str, str]]:
         """A file for each map, in the form of its source: the first has the picture's name."""
-        from unica.maps import map_bytes, working_range
+        from unica.maps import map_files, working_range
 
-        first, *more = self.picture.maps
-        affine = working_range(self.picture.maps)
+        maps = self.picture.maps
+        affine = working_range(maps)
         text = text | ({"unica:range": json.dumps(affine)} if affine else {})
-        data = {one.name: map_bytes(one, frame.maps[one.name], None, text, one.suffix) for one in more}
-        path = self.outputs.write(name, map_bytes(first, frame.maps[first.name], frame.alpha, text, Path(name).suffix))
-        others = {one.name: f"{path.stem}_{one.name}{one.suffix}" for one in more}
-        return path, {key: str(self.outputs.write(others[key], data[key])) for key in others}
+        files = map_files(maps, frame.maps, frame.alpha, text, Path(name).suffix)
+        (_, data), *_ = files.values()
+        path = self.outputs.write(name, data)
+        others = {
+            key: self.outputs.write(f"{path.stem}_{key}{suffix}", data)
+            for key, (suffix, data) in files.items()
+            if key != maps[0].name
+        }
+        return path, {key: str(other) for key, other in others.items()}
 
     def _size(self, image: Any) -> tuple[int, int]:
         """Width and height of what is written of an image."""
@@ -440,6 +473,13 @@ class Drawing:
             progress.say(f"{path} was trained at {w}x{h}, on a source of {w0}x{h0}")
         else:
             progress.say(f"{path} is {w0}x{h0}; working at {w}x{h} (--max-side {model.max_side})")
+
+
+def _named(told: Any) -> Any:
+    """What is told, with the names of files in place of their paths."""
+    if isinstance(told, Mapping):
+        return {key: _named(one) for key, one in told.items()}
+    return Path(told).name if isinstance(told, str) else told
 
 
 def _figures(figures: Mapping[str, tuple[str, Any]]) -> dict[str, tuple[str, bytes]]:

@@ -3,7 +3,7 @@
 from unica.maps.files import MAP_SUFFIXES, WRITTEN, check_form, is_ordinary, read_header, read_text
 from unica.maps.names import MAP_NAMES, meant_by, without_meaning
 from unica.maps.source import Maps, load_source, picture_of_numbers
-from unica.maps.writing import copied, map_bytes, numbers, working_range
+from unica.maps.writing import copied, is_one_file, map_files, numbers, working_range
 
 __all__ = [
     "MAP_NAMES",
@@ -12,9 +12,10 @@ __all__ = [
     "Maps",
     "check_form",
     "copied",
+    "is_one_file",
     "is_ordinary",
     "load_source",
-    "map_bytes",
+    "map_files",
     "meant_by",
     "numbers",
     "picture_of_numbers",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from unica.errors import UnicaError, listed
@@ -28,6 +28,7 @@ _MEANT = {name: meant for meant, names in _NAMES.items() for name in names.split
 _KINDS: dict[str, Kind] = {
     "color": "color", "specular": "color", "emission": "color", "normal": "normal", "labels": "labels",
 }  # fmt: skip
+_COMPONENTS = "RGBAXYZ"  # of colours and vectors, in this order
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]*|[a-z]+|[0-9]+")  # BaseColor is two words, and so is base_color
 _DETAIL = re.compile(r"[-_ .]?(\d+k|\d+|jpg|png|exr|tif)$", re.IGNORECASE)  # such as the 4k of stones_normal_4k.png
 
@@ -54,6 +55,21 @@ def _split(name: str) -> tuple[str, str | None]:
                 if meant is not None:
                     return stem[: words[-count].start()].rstrip("-_ ."), meant
     return name, None
+
+
+def layers(names: Sequence[str]) -> dict[str, list[int]]:
+    """The channels of each map in a file, by names such as "normal.X" or "mask". What names no map is of the first."""
+    found: dict[str, list[int]] = {}
+    for at, name in enumerate(names):
+        found.setdefault(meant_by(name.rpartition(".")[0] or name) or MAP_NAMES[0], []).append(at)
+    for channels in found.values():
+        channels.sort(key=lambda at: _COMPONENTS.find(component(names[at]).upper()))
+    return {name: found[name] for name in sorted(found, key=MAP_NAMES.index)}
+
+
+def component(name: str) -> str:
+    """What a channel is of its map: "X" for "normal.X"."""
+    return name.rpartition(".")[2]
 
 
 def kind_of(name: str, channels: int) -> Kind:

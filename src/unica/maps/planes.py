@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,12 @@ class Planes:
     values: np.ndarray  # h x w x channels
     names: tuple[str, ...] = ()  # of the channels; empty where the file names none
     facts: Mapping[str, Any] = field(default_factory=dict)  # as JSON has them
+
+    def layer(self, channels: Sequence[int]) -> Planes:
+        """Some of the channels, which know their places."""
+        names = tuple(self.names[channel] for channel in channels)
+        facts = {key: value for key, value in self.facts.items() if key not in ("colour", "alpha")}
+        return Planes(self.values[..., list(channels)], names, {**facts, "layer": list(channels)})
 
 
 def check_length(count: int) -> None:

@@ -29,7 +29,7 @@ from unica.image import (
     with_amplitudes,
 )
 from unica.maps.files import MAP_SUFFIXES, WRITTEN, is_ordinary, read_planes
-from unica.maps.names import in_folder, kind_of, meant_by
+from unica.maps.names import component, in_folder, kind_of, layers, meant_by
 from unica.maps.planes import Planes
 from unica.masks import filled
 from unica.threads import compute
@@ -80,10 +80,15 @@ def load_source(source: Any, max_side: int | None = None, smallest: int = SMALLE
 
 
 def _of_channels(path: Path) -> Picture:
-    """The picture of one file with any number of channels."""
+    """The picture of one file with any number of channels: of several maps, if the names of its channels say that."""
     compute()
-    part = _Part.read("color", path, None)
-    return _picture([part], {}, path.stem, _sha256(path))
+    planes = read_planes(path)
+    found = layers(planes.names)
+    several = {"color": planes}
+    if len(found) > 1:
+        several = {name: planes.layer(channels) for name, channels in found.items()}
+    parts = [_Part.of_file(name, path, some, None) for name, some in several.items()]
+    return _picture(parts, {}, path.stem, _sha256(path))
 
 
 def _joined(maps: Maps) -> Picture:
@@ -122,7 +127,11 @@ class _Part:
     def read(cls, name: str, path: Path, kind: Kind | None) -> _Part:
         if is_ordinary(path) and (kind or kind_of(name, 3)) == "color":
             return cls._of_picture(name, load(path))
-        planes = read_planes(path)
+        return cls.of_file(name, path, read_planes(path), kind)
+
+    @classmethod
+    def of_file(cls, name: str, path: Path, planes: Planes, kind: Kind | None) -> _Part:
+        """The map of a file's numbers, or of some of them."""
         suffix = path.suffix.lower() if path.suffix.lower() in WRITTEN else ".png"
         try:
             return cls._of_planes(name, kind or _kind(name, planes), planes, suffix)
@@ -221,10 +230,9 @@ def _kind(name: str, planes: Planes) -> Kind:
     channels = planes.values.shape[2]
     found = kind_of(name, channels)
     if found == "color":
-        names = planes.names[: min(channels, 3)]
-        coloured = (
-            planes.facts.get("colour") or names in (("R", "G", "B"), ("Y",)) or (not names and channels in (1, 3))
-        )
+        names = tuple(map(component, planes.names[: min(channels, 3)]))
+        unnamed = not names and channels in (1, 3)
+        coloured = planes.facts.get("colour") or names in (("R", "G", "B"), ("Y",)) or unnamed
         return "color" if coloured else "scalar"
     return found
 

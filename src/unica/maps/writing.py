@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -44,14 +44,61 @@ def numbers(
     return found
 
 
-def map_bytes(
+def is_one_file(maps: Sequence[Map]) -> bool:
+    """Whether the maps are channels of one file."""
+    places = [one.facts.get("layer") for one in maps]
+    alike = len({(one.suffix, one.dtype) for one in maps}) == 1
+    if len(maps) < 2 or not alike or not all(isinstance(some, list) and some for some in places):
+        return False
+    every = [at for some in places for at in some or ()]
+    return sorted(every) == list(range(len(every)))
+
+
+def map_files(
+    maps: Sequence[Map],
+    values: Mapping[str, np.ndarray],
+    alpha: Float[Tensor, "1 h w"] | None,
+    text: Mapping[str, str],
+    suffix: str,
+) -> dict[str, tuple[str, bytes]]:
+    """The ending and the data of each file, by the map that gives it its name. `suffix` is that of the first."""
+    if is_one_file(maps):
+        return {maps[0].name: (suffix, _stack_bytes(maps, values, alpha, text, suffix))}
+    endings = [suffix, *(one.suffix for one in maps[1:])]
+    alphas = [alpha, *[None] * (len(maps) - 1)]
+    return {
+        one.name: (ending, _map_bytes(one, values[one.name], seen, text, ending))
+        for one, ending, seen in zip(maps, endings, alphas)
+    }
+
+
+def _stack_bytes(
+    maps: Sequence[Map], values: Mapping[str, np.ndarray], alpha: Float[Tensor, "1 h w"] | None,
+    text: Mapping[str, str], suffix: str,
+) -> bytes:  # fmt: skip
+    """What the file of which all maps are channels holds."""
+    found = [_with_alpha(values[one.name], alpha if one is maps[0] else None) for one in maps]
+    places = [at for one in maps for at in one.facts["layer"]]
+    names = [name for one in maps for name in one.facts.get("names", ())]
+    order = sorted(range(len(places)), key=places.__getitem__)
+    told = tuple(names[at] for at in order) if len(names) == len(places) else ()
+    return encoded(suffix, Planes(np.concatenate(found, -1)[..., order], told, maps[0].facts), text)
+
+
+def _with_alpha(values: np.ndarray, alpha: Float[Tensor, "1 h w"] | None) -> np.ndarray:
+    """The numbers, and those of transparency behind them."""
+    if alpha is None:
+        return values
+    real = values.dtype.kind == "f"
+    share = alpha.movedim(0, -1).numpy() * (1 if real else np.iinfo(values.dtype).max)
+    return np.concatenate([values, (share if real else share.round()).astype(values.dtype)], -1)
+
+
+def _map_bytes(
     one: Map, values: np.ndarray, alpha: Float[Tensor, "1 h w"] | None, text: Mapping[str, str], suffix: str
 ) -> bytes:
     """What the file of a map holds."""
-    if alpha is not None:
-        top = 1 if one.real else np.iinfo(values.dtype).max
-        share = alpha.movedim(0, -1).numpy() * top
-        values = np.concatenate([values, (share if one.real else share.round()).astype(values.dtype)], -1)
+    values = _with_alpha(values, alpha)
     names = tuple(one.facts.get("names", ()))
     names = names if len(names) == values.shape[2] else ()
     return encoded(suffix, Planes(values, names, one.facts), text)

@@ -117,7 +117,7 @@ def draw(job: Mapping[str, Any], tell: Tell, control: Control) -> dict[str, Any]
     drawing = Drawing(task, values)
     drawing.open(learning)
     report = drawing.save(told)
-    return {key: value for key, value in report.items() if key not in ("source", "pictures", "sheet")}
+    return {key: value for key, value in report.items() if key not in ("source", "pictures", "sheet", "table")}
 
 
 def train(job: Mapping[str, Any], tell: Tell, control: Control) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from pkgutil import iter_modules
 
-from unica.tasks.declare import FUNCTIONS, GROUPS, Task, TaskFunction, stream
+from unica.tasks.declare import FUNCTIONS, GROUPS, Task, TaskFunction, Together, stream
 
 _SHARED = ("canvas", "content", "declare", "large", "run", "sketch", "strength")  # what tasks are made of
 
@@ -28,4 +28,4 @@ def tasks() -> dict[str, Task]:
     return {task.name: task for task in sorted((function.task for function in FUNCTIONS.values()), key=place)}
 
 
-__all__ = ["FUNCTIONS", "Task", "TaskFunction", "stream", "tasks"]
+__all__ = ["FUNCTIONS", "Task", "TaskFunction", "Together", "stream", "tasks"]

@@ -48,7 +48,15 @@ Notes = Callable[..., Mapping[str, Any]]  # of a finished frame and the task's a
 Preview = Callable[..., "Canvas"]  # of the model and the task's arguments by name
 Local = Callable[[Mapping[str, Any]], str | None]  # of the values of a command, by the names of their options
 Sketched = Callable[..., "Sketch"]  # of the model and the task's arguments by name
+Shorthand = Callable[[dict[str, Any]], dict[str, Any]]
 Prepare = Callable[[Model, dict[str, Any], Callable[[str], None]], dict[str, Any]]
+
+
+class Together(NamedTuple):
+    """What is told of all pictures of a run together, if they are a set whose pieces belong together."""
+
+    table: Callable[..., Mapping[int, Mapping[str, Any]]]  # of the seeds and the arguments: what is known of each
+    layout: Callable[..., list[list[int | None]]]  # of the same: rows of pictures by their seeds, as they can lie
 
 
 class Figures(NamedTuple):
@@ -73,6 +81,8 @@ class Task:
     figures: Figures | None
     local: Local | None
     sketch: Sketched | None
+    shorthand: Shorthand | None
+    together: Together | None
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -128,6 +138,7 @@ class Task:
     def values(self, model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
         """The checked value of each parameter: what is given, or the engine's default, or the task's."""
         usual = find(model.engine).defaults.get(self.name, {})
+        given = given if self.shorthand is None else self.shorthand(dict(given))
         values = {}
         for parameter in self.parameters:
             value = given.get(parameter.name, parameter.default)
@@ -177,6 +188,8 @@ def task(
     figures: Figures | None = None,
     local: Local | None = None,
     sketch: Sketched | None = None,
+    shorthand: Shorthand | None = None,
+    together: Together | None = None,
 ) -> Callable[[Callable[..., Iterator[Frame]]], TaskFunction]:
     """Make a task of a function that yields frames, and register it.
 
@@ -185,12 +198,16 @@ def task(
     what will be new; `prepare` may load what is slow and say what a run will cost, `notes` are numbers reported with a
     finished picture, and `figures` are pictures that explain it. `local` tells by the values which of the files is
     changed only where a `Region` marks it, by the name of its option: of a large one, only a part need be worked on.
-    `sketch` is what the task draws, for canvases that are drawn in parts.
+    `sketch` is what the task draws, for canvases that are drawn in parts. `shorthand` puts the values for which another
+    one stands into its place. `together` tells how the pictures of a run belong together.
     """
 
     def register(function: Callable[..., Iterator[Frame]]) -> TaskFunction:
         name = function.__name__
-        declared = Task(name, group, function, needs_source, animation, preview, prepare, notes, figures, local, sketch)
+        declared = Task(
+            name, group, function, needs_source, animation, preview, prepare, notes, figures, local, sketch, shorthand,
+            together,
+        )  # fmt: skip
 
         def call(model: Any, *args: Any, output: Any = "pil", **kwargs: Any) -> Any:
             from unica.tasks.run import collected

@@ -1,18 +1,26 @@
 """Sets of tiles that lie beside each other in any order, as long as their borders fit: Wang tiles."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from math import ceil, sqrt
+from random import Random
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from unica.declare import Choice, Param, Whole
 from unica.engines.base import Model
 from unica.errors import UnicaError
-from unica.tasks.declare import LARGEST_COUNT, NEW, Seed, task
+from unica.tasks.declare import LARGEST_COUNT, NEW, Seed, Together, task
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
     from unica.tasks.canvas import Canvas
     from unica.tasks.run import Frame
 
 _BAND = 0.1  # of a tile's side: how far into the tile its border reaches
+_MOST_ROWS = 8  # of a sheet
+_ATTEMPTS, _PLAIN = 4, 1.0  # how often a border is drawn until its step is no larger than the source's usual one
 
 
 class Borders(NamedTuple):
@@ -54,7 +62,45 @@ def _canvas(model: Model, colors: int, by: str, side: int, set: int, seed: int, 
     return _Strips(model, side, set).around(Borders.of(seed, by, colors))
 
 
-@task(NEW, needs_source=True, preview=_canvas, notes=_notes)
+def _shorthand(values: dict[str, Any]) -> dict[str, Any]:
+    """`random` is a set with one kind of border."""
+    if values.get("random") is None:
+        return values
+    if values.get("colors", 2) not in (1, 2):
+        raise UnicaError("random is in place of colors: give one of them")
+    return {**values, "colors": 1, "count": values["random"], "random": None}
+
+
+def _table(seeds: Sequence[int], by: str, colors: int, **_: Any) -> dict[int, dict[str, Any]]:
+    """Of each tile, its borders, and which tiles may lie right of it and below it."""
+    borders = {seed: Borders.of(seed, by, colors) for seed in seeds}
+    left, top = defaultdict(list), defaultdict(list)
+    for seed, one in borders.items():
+        left[one.sides[3]].append(seed)
+        top[one.sides[0]].append(seed)
+    return {
+        seed: {by: list(one.colours), "right": left[one.sides[1]], "below": top[one.sides[2]]}
+        for seed, one in borders.items()
+    }
+
+
+def _layout(seeds: Sequence[int], **arguments: Any) -> list[list[int | None]]:
+    """Tiles at random beside each other, as their borders allow. Where none of them fits, there is none."""
+    table, chance = _table(seeds, **arguments), Random(seeds[0])
+    side = min(max(ceil(sqrt(2 * len(seeds))), 4), _MOST_ROWS)
+    rows: list[list[int | None]] = []
+    for _ in range(side):
+        row: list[int | None] = []
+        for column in range(side):
+            left, above = row[-1] if row else None, rows[-1][column] if rows else None
+            fitting = set(seeds if left is None else table[left]["right"])
+            fitting &= set(seeds if above is None else table[above]["below"])
+            row.append(chance.choice(sorted(fitting)) if fitting else None)
+        rows.append(row)
+    return rows
+
+
+@task(NEW, needs_source=True, preview=_canvas, notes=_notes, shorthand=_shorthand, together=Together(_table, _layout))
 def tiles(
     model: Model,
     colors: Annotated[
@@ -66,6 +112,14 @@ def tiles(
     ] = "edges",
     side: Annotated[int, Param("Pixels of a tile's side.", Whole(64, 2048))] = 256,
     set: Annotated[int, Param("Which set: tiles of different sets do not fit together.", Whole(0, 10**6))] = 0,
+    random: Annotated[
+        int | None,
+        Param(
+            "This many tiles with one common border, which may lie in any order; in place of colors.",
+            Whole(1, LARGEST_COUNT),
+            recorded=False,
+        ),
+    ] = None,
     count: Annotated[
         int,
         Param(
@@ -159,11 +213,30 @@ class _Strips:
         return self._drawn[name]
 
     def _draw(self, canvas: "Canvas", name: tuple[Any, ...]) -> "Canvas":
-        """The finished canvas. What is drawn depends on its name and the set alone."""
+        """The finished canvas, in whose middle there is no edge. It depends on its name and the set alone."""
         from zlib import crc32
 
         from unica.tasks.run import draw
 
-        seed = crc32(repr((self.number, name)).encode())
-        *_, frame = draw(self.model, self.model.run(canvas.size), 1, seed, canvas=canvas)
-        return frame.as_canvas()
+        best: tuple[float, Canvas] | None = None
+        for attempt in range(_ATTEMPTS):
+            seed = crc32(repr((self.number, name, attempt)).encode())
+            *_, frame = draw(self.model, self.model.run(canvas.size), 1, seed, canvas=canvas)
+            drawn = frame.as_canvas()
+            step = self._step(drawn.pixels, name[0])
+            if best is None or step < best[0]:
+                best = step, drawn
+            if step <= _PLAIN:
+                break
+        assert best is not None
+        return best[1]
+
+    def _step(self, pixels: "Float[Tensor, 'c h w']", kind: str) -> float:
+        """The step over the border that lies in the middle, as a multiple of those in the source."""
+        dims = {"x": (1,), "y": (2,), "corner": (1, 2)}[kind]
+        usual = sum(float(self.model.picture.pixels.diff(dim=dim).abs().mean()) for dim in (1, 2)) / 2
+        found = []
+        for dim in dims:
+            middle = pixels.narrow(dim, pixels.shape[dim] // 2 - 1, 2).diff(dim=dim)
+            found.append(float(middle.narrow(3 - dim, self.band, middle.shape[3 - dim] - 2 * self.band).abs().mean()))
+        return max(found) / max(usual, 1e-6)

@@ -15,12 +15,14 @@ from conftest import scenery
 from PIL import Image
 
 import unica
+from unica.engines.base import training_engine
 from unica.errors import UnicaError
 from unica.image import Map, parts, settled, with_amplitudes
 from unica.maps import Maps, load_source
 from unica.maps.files import encoded, read_planes
 from unica.maps.names import kind_of, meant_by, without_meaning
 from unica.maps.planes import Planes
+from unica.training.loop import Trainer
 
 SIDE = 48
 
@@ -295,6 +297,28 @@ def test_maps_that_cannot_be_are_refused_in_a_sentence(material: Path, tmp_path:
     assert not (tmp_path / "out").exists()
 
 
+def test_what_is_unknown_teaches_a_network_nothing(tmp_path: Path) -> None:
+    """Errors where the source has no numbers do not count, at any level and size."""
+    values = (shares(2) * 9).astype(np.float32)
+    values[5:35, 8:30, 1] = np.nan
+    np.save(tmp_path / "x.npy", values)
+    picture = load_source(tmp_path / "x.npy")
+    trainer = Trainer(picture, training_engine("sinddm").config("fast", picture))
+
+    class Silent(torch.nn.Module):
+        def forward(self, x: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+            return torch.zeros_like(x)
+
+    level, t = len(trainer.pairs) - 1, torch.full((1, 1, 1, 1), 5)
+    for pair in (trainer.pairs[level], trainer._cropped(trainer._resized(level))[0]):
+        assert pair.known is not None and pair.known.shape[-2:] == pair.sharp.shape[-2:]
+        noise = torch.ones_like(pair.sharp)
+        wild = torch.where(pair.known > 0, noise, 1e6)
+        assert not torch.equal(noise, wild)
+        losses = [trainer.loss(Silent(), level, *pair[:2], t, None, pair.known, eps)[0] for eps in (noise, wild)]
+        assert float(losses[0]) == float(losses[1])
+
+
 def test_a_trained_model_keeps_its_maps(material: Path, tmp_path: Path) -> None:
     model = unica.train(material, engine="sinddm", preset="fast", steps=2)
     model.save(tmp_path / "m.unica")
@@ -335,3 +359,19 @@ def test_pairs_for_other_networks(material: Path, tmp_path: Path) -> None:
     assert "other settings" in command(*words, "--size", "64x64").stderr
     (masks / "b_mask.png").unlink()
     assert "no mask" in command(*words).stderr
+
+
+def test_a_folder_of_maps_is_one_thing_to_learn_from(material: Path, tmp_path: Path) -> None:
+    model = tmp_path / "m.unica"
+    assert command("train", str(material), "--steps", "1", "-o", str(model), "-q").exit_code == 0
+    assert [one.name for one in unica.load(model).picture.maps] == ["color", "normal", "height", "labels"]
+    first, height = material / "stone_albedo.png", material / "stone_height.png"
+    words = ["train", str(first), "--with", f"height={height}", "--weight", "height=1", "--steps", "1", "-q"]
+    model = tmp_path / "n.unica"
+    assert command(*words, "-o", str(model)).exit_code == 0
+    maps = unica.load(model).picture.maps
+    assert [one.name for one in maps] == ["color", "height"] and maps[0].amplitude == maps[1].amplitude
+    both = command("train", str(first), str(height), "--with", f"height={height}", "--steps", "1", "-q")
+    assert both.exit_code == 2 and "one picture" in both.stderr
+    spared = command("train", str(first), "--with", f"height={height}", "--steps", "1", "-o", str(height), "-q")
+    assert spared.exit_code == 2

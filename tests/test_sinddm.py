@@ -172,7 +172,7 @@ def test_measured_start_steps_follow_the_equations() -> None:
     """Eq. 3 and 5 of the supplement, with the distance in [-1, 1]."""
     levels = [scale.pixels for scale in pyramid(scenery(96, 128), None, [(48, 64), (96, 128)], "lanczos")]
     process = make_process(SinDDMConfig(), levels)
-    sharp, blurred = pairs(levels)[1]
+    sharp, blurred, _ = pairs(levels)[1]
     assert blurred is not None
     distance = (sharp - blurred).square().mean().sqrt().item()
     ratio = [process.schedule.sigma(t) / process.schedule.alpha(t) for t in range(101)]

@@ -291,11 +291,11 @@ def test_the_source_is_resized_at_random(enlarge: bool) -> None:
     trainer = Trainer(load(picture(100, 130)), small(random_resize=0.25, enlarge=enlarge))
     for level, (height, width) in enumerate(trainer.process.sizes):
         seen = [trainer._resized(level) for _ in range(40)]
-        for sharp, blurred in seen:
+        for sharp, blurred, _ in seen:
             assert blurred is None or blurred.shape == sharp.shape
             assert 0.74 * height - 2 <= sharp.shape[-2] <= 1.26 * height + 2
-        heights = {sharp.shape[-2] for sharp, _ in seen}
-        largest = max(sharp.shape[-1] for sharp, _ in seen)
+        heights = {sharp.shape[-2] for sharp, _, _ in seen}
+        largest = max(sharp.shape[-1] for sharp, _, _ in seen)
         assert len(heights) > 4
         assert (largest > 130) is (enlarge and width == 130)
 

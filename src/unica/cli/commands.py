@@ -11,8 +11,8 @@ import typer
 from unica.cli.options import command
 from unica.declare import File, Flag, Number, Param, Repeated, Size, Text, Whole, parameters
 from unica.engines.base import MAX_SIDE, picture_engine
-from unica.errors import as_path
-from unica.jobs.models import Device, Precision, model_options
+from unica.errors import UnicaError, as_path
+from unica.jobs.models import Device, MapWeights, MoreMaps, Precision, model_options
 from unica.jobs.options import Option
 from unica.jobs.training import Budget, EngineName, MaxSide, Preset, Steps, TrainSeed, knob_options
 from unica.jobs.workers import Ray, Workers
@@ -58,11 +58,13 @@ def train(
     images: Annotated[
         Sequence[str],
         Param(
-            "The one picture to learn from; or several, or folders of them.",
+            "The one picture to learn from, or a folder with its maps; or several pictures, or folders of them.",
             Texts("IMAGE..."),
             argument=True,
         ),
     ],
+    with_: MoreMaps = (),
+    weight: MapWeights = (),
     engine: EngineName = None,
     preset: Preset = None,
     budget: Budget = None,
@@ -96,6 +98,7 @@ def train(
     """
     from unica.cli.train import train_and_save, train_each
     from unica.jobs.trainings import sources
+    from unica.maps import is_one_thing
 
     settings: dict[str, Any] = {
         "engine": engine, "preset": preset, "budget": budget, "steps": steps, "resume": resume, "seed": seed,
@@ -103,10 +106,13 @@ def train(
     }  # fmt: skip
     given = {name: value for name, value in knobs.items() if value is not None}
     paths = [as_path("IMAGE", image) for image in images]
-    if len(paths) == 1 and not paths[0].is_dir():
-        train_and_save(paths[0], output, json, quiet, given, **settings)
-    else:
-        train_each(sources(paths), output, json, quiet, given, workers, ray, **settings)
+    more = {"with_": with_, "weight": weight}
+    if len(paths) == 1 and (is_one_thing(paths[0]) or any(more.values())):
+        train_and_save(paths[0], more, output, json, quiet, given, **settings)
+        return
+    if any(more.values()):
+        raise UnicaError("--with and --weight are for one picture, and there are several")
+    train_each(sources(paths), output, json, quiet, given, workers, ray, **settings)
 
 
 def import_(

@@ -18,7 +18,7 @@ from unica.engines.author_checkpoints import import_checkpoint
 from unica.engines.base import training_engine
 from unica.engines.train import begin
 from unica.errors import UnicaError, reason
-from unica.jobs.models import refuse_others
+from unica.jobs.models import refuse_others, source_of
 from unica.jobs.outputs import spare
 from unica.jobs.trainings import each_trained, models_of, report, shown
 from unica.training.loop import Progress
@@ -28,6 +28,7 @@ from unica.training.session import Session, check_output
 
 def train_and_save(
     image: Path,
+    more: Mapping[str, Any],
     output: Path | None,
     as_json: bool,
     quiet: bool,
@@ -35,12 +36,16 @@ def train_and_save(
     preview: bool,
     **settings: Any,
 ) -> None:
-    """Train, and report on the way; Ctrl-C ends it with a usable model. Settings and knobs are those of `begin`."""
+    """Train, and report on the way; Ctrl-C ends it with a usable model. Settings and knobs are those of `begin`.
+
+    `more` are the other maps of the picture, and their weights, as a command line gives them.
+    """
     began = time.perf_counter()
     refuse_others(training_engine(settings["engine"]), knobs, lambda engine: engine.training_knobs)
     path = Path(f"{image.stem}.unica") if output is None else output
-    spare(path, [image])
-    session = begin(image, output=path, **settings, **knobs)
+    spare(path, [image, *(file for _, file in more["with_"])])
+    source = source_of({"path": image, "preview": None, **more})
+    session = begin(source, output=path, **settings, **knobs)
     with reporter(quiet, "training") as progress, _interruptible() as interrupted:
         progress.say(_intention(session, path))
         for now in shown(session, path, preview, progress.say):

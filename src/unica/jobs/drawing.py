@@ -211,16 +211,13 @@ class Drawing:
 
     def _sheet(self, drawn: "Sequence[Drawn]") -> Any:
         """All pictures on one sheet; those of a set as they can lie, without gaps."""
-        from PIL import Image
-
         from unica.image import contact_sheet
 
         if self.task.together is None or len(drawn) == 1:
             return contact_sheet([one.image for one in drawn])
-        images: dict[int | None, Any] = {one.picture["seed"]: one.image for one in drawn}
-        images[None] = Image.new("RGBA", drawn[0].size)
+        images = {one.picture["seed"]: one.image for one in drawn}
         rows = self.task.together.layout(self.seeds, **self.arguments)
-        return contact_sheet([images[seed] for row in rows for seed in row], columns=len(rows[0]), gap=0)
+        return contact_sheet([images.get(seed) for row in rows for seed in row], columns=len(rows[0]), gap=0)
 
     def _table(self, told: Together, drawn: "Sequence[Drawn]") -> bytes:
         """What a program must know of a set of pictures, to use them together."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from unica.errors import UnicaError, listed
 from unica.image import Kind
+from unica.maps.files import MAP_SUFFIXES
 
 # Names as they stand at the end of a file's name, and the map that they mean. The first are unica's own.
 _NAMES = {
@@ -80,10 +81,22 @@ def kind_of(name: str, channels: int) -> Kind:
     return "color" if meant not in _NAMES and channels == 3 else "scalar"
 
 
-def in_folder(folder: Path, suffixes: Iterable[str]) -> dict[str, Path]:
+def is_one_thing(path: Path) -> bool:
+    """Whether a path is a file, or a folder in which all pictures are maps of one thing."""
+    if not path.is_dir():
+        return True
+    names = [_split(file.stem) for file in _files(path)]
+    meant = [name for _, name in names]
+    return len({thing for thing, _ in names}) == 1 < len(names) == len(set(meant)) and None not in meant
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in MAP_SUFFIXES and path.name[0] != ".")
+
+
+def in_folder(folder: Path) -> dict[str, Path]:
     """The maps in a folder, by name; that of colours is the first."""
-    known = set(suffixes)
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in known and not path.name.startswith("."))
+    files = _files(folder)
     found: dict[str, Path] = {}
     for path in files:
         name = meant_by(path.stem)

@@ -28,7 +28,7 @@ from unica.image import (
     shrink,
     with_amplitudes,
 )
-from unica.maps.files import MAP_SUFFIXES, WRITTEN, is_ordinary, read_planes
+from unica.maps.files import WRITTEN, is_ordinary, read_planes
 from unica.maps.names import component, in_folder, kind_of, layers, meant_by
 from unica.maps.planes import Planes
 from unica.masks import filled
@@ -57,7 +57,7 @@ class Maps:
         preview: Sequence[int] | None = None,
     ) -> Maps:
         """A file or the maps of a folder, and more of them."""
-        files = in_folder(first, MAP_SUFFIXES) if first.is_dir() else {meant_by(first.stem) or "color": first}
+        files = in_folder(first) if first.is_dir() else {meant_by(first.stem) or "color": first}
         for name in more:
             if name in files:
                 raise UnicaError(f"{files[name]} is the map {name} already")

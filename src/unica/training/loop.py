@@ -52,6 +52,10 @@ class Pair(NamedTuple):
 
     sharp: Float[Tensor, "1 c h w"]
     blurred: Float[Tensor, "1 c h w"] | None  # of the coarsest level: None
+    known: Float[Tensor, "1 1 h w"] | None = None  # how much of each pixel the source's file says; None: all
+
+    def part(self, rows: slice, columns: slice) -> Pair:
+        return Pair(*(None if x is None else x[..., rows, columns] for x in self))  # pyright: ignore[reportArgumentType]
 
 
 class Batch(NamedTuple):
@@ -61,6 +65,7 @@ class Batch(NamedTuple):
     blurred: Float[Tensor, "1 c h w"] | None
     t: Times
     order: Float[Tensor, "b 2 h w"] | None  # what an ordered network is told
+    known: Float[Tensor, "1 1 h w"] | None  # as in `Pair`
 
 
 class Trainer:
@@ -84,7 +89,8 @@ class Trainer:
         self.device, self.dtype, self.layout = torch.device(device), dtype, torch.channels_last
         levels = config.levels(picture)
         self.picture = config.source(picture, levels)
-        self.pairs = pairs([level.to(self.device) for level in levels])
+        known = None if picture.unknown is None else (~picture.unknown[None]).float().to(self.device)
+        self.pairs = pairs([level.to(self.device) for level in levels], known)
         self.process = config.process(levels)
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(generator_of(seed).get_state())
@@ -150,8 +156,8 @@ class Trainer:
         """Copies of a level at different times (Alg. 1, lines 2, 3 and 8)."""
         config = self.config
         whole = self._resized(level) if config.random_resize else self.pairs[level]
-        (sharp, blurred), span = self._cropped(whole)
-        count = self.batch_size(sharp.shape[-2] * sharp.shape[-1])
+        part, span = self._cropped(whole)
+        count = self.batch_size(part.sharp.shape[-2] * part.sharp.shape[-1])
         latest = self.process.chain
         if config.visited_times and float(torch.rand((), generator=self.random)) < config.visited_times:
             latest = min(self.process.starts[level] + 1, latest)
@@ -162,9 +168,9 @@ class Trainer:
         # A network that folds pixels must see the picture folded in each possible way, so its first rows and columns
         # are cut off at random.
         top, left = torch.randint(self.process.network.fold, (2,), generator=self.random).tolist()
-        blurred = None if blurred is None else blurred[..., top:, left:]
-        x0 = sharp[..., top:, left:].expand(count, -1, -1, -1)
-        return Batch(x0, blurred, t.view(-1, 1, 1, 1), self._order(x0, span))
+        part = part.part(slice(top, None), slice(left, None))
+        x0 = part.sharp.expand(count, -1, -1, -1)
+        return Batch(x0, part.blurred, t.view(-1, 1, 1, 1), self._order(x0, span), part.known)
 
     def _cropped(self, pair: Pair) -> tuple[Pair, tuple[float, float]]:
         """A part of a level, and where its rows begin and end in the whole. So borders tell little of the layout."""
@@ -178,8 +184,7 @@ class Trainer:
             start = round((side - length) * place / grid) * grid
             cuts.append(slice(start, start + length))
         rows, columns = cuts
-        part = Pair(pair.sharp[..., rows, columns], None if pair.blurred is None else pair.blurred[..., rows, columns])
-        return part, (rows.start / pair.sharp.shape[-2], min(rows.stop / pair.sharp.shape[-2], 1.0))
+        return pair.part(rows, columns), (rows.start / pair.sharp.shape[-2], min(rows.stop / pair.sharp.shape[-2], 1.0))
 
     def _order(self, x0: Float[Tensor, "b c h w"], span: tuple[float, float]) -> Float[Tensor, "b 2 h w"] | None:
         """Where rows lie, told with every strength, so that any can be asked for in drawing."""
@@ -192,7 +197,7 @@ class Trainer:
 
     def _resized(self, level: int) -> Pair:
         """A level whose sides are changed by random factors. A network that sees one size only learns it by heart."""
-        finest, grid = self.pairs[-1].sharp, self.process.network.grid
+        (finest, _, known), grid = self.pairs[-1], self.process.network.grid
         factors = 1 + self.config.random_resize * (2 * torch.rand(2, generator=self.random) - 1)
 
         def at(index: int) -> Tensor:
@@ -202,7 +207,8 @@ class Trainer:
             return resize(finest, (height, width), "bicubic").clamp(-1, 1)
 
         sharp = at(level)
-        return Pair(sharp, upsample(at(level - 1), (sharp.shape[-2], sharp.shape[-1])) if level else None)
+        size = sharp.shape[-2], sharp.shape[-1]
+        return Pair(sharp, upsample(at(level - 1), size) if level else None, _shrunk(known, size))
 
     def batch_size(self, area: int) -> int:
         """How many pictures of this many pixels are in a batch."""
@@ -216,16 +222,17 @@ class Trainer:
         blurred: Float[Tensor, "1 c h w"] | None,
         t: Times,
         order: Float[Tensor, "b 2 h w"] | None,
+        known: Float[Tensor, "1 1 h w"] | None,
         eps: Float[Tensor, "b c h w"],
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-        """What is minimised, and the mean of |eps - estimate| (Alg. 1, lines 9 to 11)."""
+        """What is minimised, and the mean of |eps - estimate| (Alg. 1, lines 9 to 11), where the source is known."""
         process = self.process
         mean = Blend(blurred, process.gamma(level)).mix(x0, t)
         x_t = noised(mean, eps, t, process.schedule).contiguous(memory_format=self.layout)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             error = process.eps(network, x_t, t, level, order).float() - eps
         loss = error.abs() if self.config.loss == "l1" else (error * process.loss_weight(x0, t)).square()
-        return loss.mean(), error.detach().abs().mean()
+        return _mean(loss, known), _mean(error.detach().abs(), known)
 
     def learning_rate(self) -> float:
         """The learning rate of the next step."""
@@ -243,11 +250,11 @@ class Trainer:
         noise = torch.Generator(self.device).manual_seed(0)
         t = torch.linspace(1, self.process.chain, times).round().long().view(-1, 1, 1, 1)
         errors = []
-        for level, (sharp, blurred) in enumerate(self.pairs):
+        for level, (sharp, blurred, known) in enumerate(self.pairs):
             x0 = sharp.expand(times, -1, -1, -1)
             eps = torch.randn(x0.shape, generator=noise, device=self.device)
             with torch.no_grad():
-                errors.append(self.loss(self.average.network, level, x0, blurred, t, None, eps)[1].item())
+                errors.append(self.loss(self.average.network, level, x0, blurred, t, None, known, eps)[1].item())
         return tuple(errors)
 
     def twin(self) -> Trainer:
@@ -279,8 +286,21 @@ def at_most_threads(most: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def pairs(levels: Sequence[Float[Tensor, "c _ _"]]) -> list[Pair]:
+def pairs(levels: Sequence[Float[Tensor, "c _ _"]], known: Float[Tensor, "1 1 h w"] | None = None) -> list[Pair]:
     """Each level of a source with the level below it, from coarse to fine."""
     sharp = [level[None] for level in levels]
     sizes = [(x.shape[-2], x.shape[-1]) for x in sharp]
-    return [Pair(sharp[0], None), *(Pair(x, upsample(sharp[i], sizes[i + 1])) for i, x in enumerate(sharp[1:]))]
+    blurred = [None, *(upsample(x, size) for x, size in zip(sharp, sizes[1:]))]
+    return [Pair(x, below, _shrunk(known, size)) for x, below, size in zip(sharp, blurred, sizes)]
+
+
+def _shrunk(known: Float[Tensor, "1 1 h w"] | None, size: tuple[int, int]) -> Float[Tensor, "1 1 y x"] | None:
+    """How much of each pixel is known at another size."""
+    return None if known is None else resize(known, size, "bilinear").clamp(0, 1)
+
+
+def _mean(values: Float[Tensor, "b c h w"], known: Float[Tensor, "1 1 h w"] | None) -> Float[Tensor, ""]:
+    """The mean of what is known; of parts where nothing is, zero."""
+    if known is None:
+        return values.mean()
+    return (values * known).sum() / known.expand_as(values).sum().clamp_min(1)

@@ -35,9 +35,11 @@ def _kept(trainer: Trainer, side: int) -> float:
         return x
 
     level = len(trainer.pairs) - 1
-    sharp, blurred = (None if x is None else x[..., :1, :1].expand(-1, -1, side, side) for x in trainer.pairs[level])
+    sharp, blurred, known = (
+        None if x is None else x[..., :1, :1].expand(-1, -1, side, side) for x in trainer.pairs[level]
+    )
     assert sharp is not None
     t = torch.ones(1, 1, 1, 1, dtype=torch.long)
     with torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
-        _ = trainer.loss(trainer.network, level, sharp, blurred, t, None, torch.zeros_like(sharp))
+        _ = trainer.loss(trainer.network, level, sharp, blurred, t, None, known, torch.zeros_like(sharp))
     return sum(sizes.values())

@@ -375,3 +375,20 @@ def test_a_folder_of_maps_is_one_thing_to_learn_from(material: Path, tmp_path: P
     assert both.exit_code == 2 and "one picture" in both.stderr
     spared = command("train", str(first), "--with", f"height={height}", "--steps", "1", "-o", str(height), "-q")
     assert spared.exit_code == 2
+
+
+def test_content_may_have_the_maps_of_the_source(material: Path, tmp_path: Path) -> None:
+    """Of a source that is not of colours, only a picture with the same channels can be the content of style."""
+    stack = (shares(5) * 4000).astype(np.uint16)
+    for name, values in (("a", stack), ("b", stack[::-1].copy()), ("c", stack[..., :4])):
+        np.save(tmp_path / f"{name}.npy", values)
+    model = unica.open(tmp_path / "a.npy")
+    (drawn,) = unica.style(model, tmp_path / "b.npy", output="maps")
+    kept = {tuple(pixel) for pixel in stack.reshape(-1, 5).tolist()}
+    assert drawn["color"].dtype == np.uint16 and drawn["color"].shape == stack.shape
+    assert np.mean([tuple(pixel) in kept for pixel in drawn["color"].reshape(-1, 5).tolist()]) > 0.01
+    for wrong in (tmp_path / "c.npy", material / "stone_albedo.png"):
+        with pytest.raises(UnicaError, match="same maps as the source"):
+            unica.style(model, wrong)
+    (whole,) = unica.style(unica.open(material), material, strength=0, output="maps")
+    assert set(whole) == {"color", "normal", "height", "labels"}

@@ -2,7 +2,7 @@
 
 from unica.maps.files import MAP_SUFFIXES, WRITTEN, check_form, is_ordinary, read_header, read_text
 from unica.maps.names import MAP_NAMES, is_one_thing, meant_by, without_meaning
-from unica.maps.source import Maps, load_source, picture_of_numbers
+from unica.maps.source import Maps, load_content, load_source, picture_of_numbers
 from unica.maps.writing import copied, is_one_file, map_files, numbers, working_range
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "is_one_file",
     "is_one_thing",
     "is_ordinary",
+    "load_content",
     "load_source",
     "map_files",
     "meant_by",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from unica.image import (
     codes,
     fitted_size,
     load,
+    parts,
     shrink,
     with_amplitudes,
 )
@@ -77,6 +78,30 @@ def load_source(source: Any, max_side: int | None = None, smallest: int = SMALLE
     if not isinstance(source, str | os.PathLike) or is_ordinary(source):
         return load(source, max_side, smallest)
     return _fitted(_of_channels(as_path("a picture", source)), max_side, smallest)
+
+
+def load_content(content: Any, like: Picture) -> Picture:
+    """Another picture for a source: an ordinary one, or one with the same maps, in the working range of the source."""
+    if not like.maps or (like.maps[0].kind == "color" and not _has_maps(content)):
+        return load(content)
+    found = load_source(content, smallest=1)
+    if [(one.kind, one.channels) for one in found.maps] != [(one.kind, one.channels) for one in like.maps]:
+        told = ", ".join(f"{one.name} ({one.kind}, {one.channels})" for one in like.maps)
+        raise UnicaError(f"{found.name} must be a picture in colours, or have the same maps as the source: {told}")
+    planes = []
+    for (one, channels), own in zip(parts(found.maps), like.maps):
+        values = one.decoded(found.pixels[channels])
+        if own.labels and not {*np.unique(codes(values)).tolist()} <= {*own.labels}:
+            raise UnicaError(f"the map {own.name} of {found.name} has labels that the source does not have")
+        planes.append(own.encoded(values).clamp(-own.amplitude, own.amplitude))
+    return replace(found, pixels=torch.cat(planes), maps=like.maps, exact={}, unknown=None)
+
+
+def _has_maps(content: Any) -> bool:
+    """Whether something that can be opened is more than an ordinary picture."""
+    if isinstance(content, str | os.PathLike):
+        return os.path.isdir(content) or not is_ordinary(content)
+    return isinstance(content, Mapping | Maps)
 
 
 def _of_channels(path: Path) -> Picture:

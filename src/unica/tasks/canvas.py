@@ -55,8 +55,8 @@ class Canvas:
         Of a source with several maps, it is the first; the others are those of the places that look most alike.
         """
         pixels, (width, height) = picture.pixels, picture.size
-        maps = model.picture.maps
-        channels = maps[0].planes if maps else len(model.picture.pixels)
+        maps = () if picture.maps else model.picture.maps
+        channels = maps[0].planes if maps else len(model.picture.pixels)  # a picture with the same maps has them all
         if maps and maps[0].kind != "color":
             raise UnicaError("another picture has colours, and the first map of this source is of something else")
         if len(pixels) != channels:

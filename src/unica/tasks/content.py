@@ -10,7 +10,8 @@ from typing import Any
 from unica.engines.base import Model
 from unica.errors import UnicaError
 from unica.guides import LowPass
-from unica.image import Picture, load, match_colours, shrink
+from unica.image import Picture, match_colours, shrink
+from unica.maps import load_content
 from unica.tasks.canvas import Canvas
 from unica.tasks.run import Frame, canvas_size
 from unica.tasks.strength import draw_from, large_enough
@@ -30,9 +31,9 @@ def redrawn(
     seed: int,
 ) -> Iterator[Frame]:
     """Another picture, made of the source. Its things larger than `coarse` pixels are followed in a share of steps."""
-    picture = fitted(model, load(content), scale, size)
+    picture = fitted(model, load_content(content, model.picture), scale, size)
     maps = model.picture.maps
-    if strength > 0 and maps and len(picture.pixels) == maps[0].planes:
+    if strength > 0 and maps and not picture.maps and len(picture.pixels) == maps[0].planes:
         like = model.picture.pixels[: maps[0].planes] / maps[0].amplitude
         picture = replace(picture, pixels=match_colours(picture.pixels, like))
     canvas = Canvas.of_other(picture, model)

@@ -1,7 +1,8 @@
 """Maps and channels: what is copied without a loss, how maps stay in step, tiles, labels, and what channels cost.
 
 python examples/make_maps.py maps/
-python benchmarks/maps.py lossless maps/ | lockstep maps/ | labels maps/ | joint maps/ | tiles maps/ | cost
+python benchmarks/maps.py lossless|lockstep|lengths|labels|joint|tiles maps/ [--engine hybrid]
+python benchmarks/maps.py cost
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ FAR = 8  # pixels from a seam, beyond which nothing is healed
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["lossless", "lockstep", "labels", "joint", "tiles", "cost", "channels"])
+    whats = ["lossless", "lockstep", "lengths", "labels", "joint", "tiles", "cost", "channels"]
+    parser.add_argument("what", choices=whats)
     parser.add_argument("maps", type=Path, nargs="?", default=Path("maps"))
     parser.add_argument("--engine", default="instant")
     parser.add_argument("--channels", type=int, default=3)
@@ -40,6 +42,7 @@ def main() -> None:
     {
         "lossless": lambda: lossless(asked.maps),
         "lockstep": lambda: lockstep(asked.maps, asked.engine),
+        "lengths": lambda: lengths(asked.maps, asked.engine),
         "labels": lambda: labels(asked.maps, asked.engine),
         "joint": lambda: joint(asked.maps, asked.engine),
         "tiles": lambda: tiles(asked.maps, asked.engine),
@@ -70,20 +73,24 @@ def lossless(maps: Path) -> None:
             model = unica.open(path)
             mask = np.zeros(values.shape[:2], bool)
             mask[80:140, 90:160] = True
+            Image.fromarray(mask).save(Path(folder) / "mask.png")
+            content = Path(folder) / f"content{path.suffix}"  # another picture with the same channels: upside down
+            content.write_bytes(encoded(path.suffix, Planes(values[::-1]), {}))
             said = []
-            for task, more in ((unica.sample, ()), (unica.inpaint, (unica.Region(mask=Image.fromarray(mask)),))):
+            for task, more in (
+                ("sample", []),
+                ("style", ["--content", str(content)]),
+                ("inpaint", ["--mask", str(Path(folder) / "mask.png"), "--dilate", "0"]),
+            ):
                 result = Path(folder) / f"result{path.suffix}"
-                command = ["unica", task.__name__, str(path), "-o", str(result), "-n", "1", "-q", "--overwrite"]
-                if more:
-                    Image.fromarray(mask).save(Path(folder) / "mask.png")
-                    command += ["--mask", str(Path(folder) / "mask.png"), "--dilate", "0"]
+                command = ["unica", task, str(path), "-o", str(result), "-n", "1", "-q", "--overwrite", *more]
                 subprocess.run([sys.executable, "-m", *command], check=True)
                 drawn = read_planes(result).values
                 assert drawn.dtype == values.dtype and drawn.shape == values.shape
                 known = values[np.isfinite(values).all(-1)]
-                new = drawn[mask] if more else drawn.reshape(-1, drawn.shape[2])
-                said.append(f"{task.__name__}: {share_in(new, known):.1%} of new pixels are the source's")
-                if more:
+                new = drawn[mask] if task == "inpaint" else drawn.reshape(-1, drawn.shape[2])
+                said.append(f"{task}: {share_in(new, known):.1%} of new pixels are the source's")
+                if task == "inpaint":
                     same = np.array_equal(drawn[~mask], values[~mask], equal_nan=values.dtype.kind == "f")
                     said.append(f"kept pixels {'the same' if same else 'DIFFER'}")
             print(f"{name:28} {'; '.join(said)} ({model.picture.maps[0].dtype if model.picture.maps else 'ordinary'})")
@@ -130,6 +137,30 @@ def lockstep(maps: Path, engine: str) -> None:
             f" length of vectors {length.min():.4f} to {length.max():.4f};"
             f" agreement of slopes {slopes(frame.pixels, source, where):.3f}"
         )
+
+
+def lengths(maps: Path, engine: str) -> None:
+    """The lengths of vectors in files, by the form of the file; some are drawn, some healed, and some mirrored."""
+    from unica.maps.files import encoded, read_planes
+    from unica.maps.planes import Planes
+
+    levels = read_planes(maps / "stones" / "stones_normal.png").values
+    vectors = levels.astype(np.float64) / 127.5 - 1
+    vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
+    forms = {
+        "8 bits.png": (levels, 127.5),
+        "16 bits.png": (((vectors + 1) / 2 * 65535).round().astype(np.uint16), 32767.5),
+        "floats.npy": (vectors.astype(np.float32), None),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        for name, (values, half) in forms.items():
+            path = Path(folder) / name.replace(" ", "_")
+            path.write_bytes(encoded(path.suffix, Planes(values), {}))
+            model = unica.open({"color": maps / "stones" / "stones_color.png", "normal": path}, engine=engine)
+            drawn = [*unica.sample(model, count=3, output="maps"), *unica.mirror(model, output="maps")]
+            found = np.stack([one["normal"] for one in drawn]).astype(np.float64)
+            length = np.linalg.norm(found if half is None else found / half - 1, axis=-1)
+            print(f"{name}: length of vectors {length.min():.6f} to {length.max():.6f}")
 
 
 def slopes(pixels: torch.Tensor, source: Any, where: dict[str, slice]) -> float:

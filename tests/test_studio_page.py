@@ -350,7 +350,7 @@ def test_the_keyboard_is_enough(page: Any, photo: Path) -> None:
 def test_maps_come_together_and_are_seen_in_light(page: Any) -> None:
     page.set_input_files("#file", sorted(STONES.glob("*.png")))
     page.wait_for_selector("#maps li:nth-child(4)", timeout=LATER)
-    assert page.locator("#shelf .card:has-text('4 maps')").count() == 1
+    assert page.locator("#shelf .card[aria-pressed=true]:has-text('4 maps')").count() == 1
     choose(page, "sample", count=1, size="96x64")
     draw(page)
     seen = []

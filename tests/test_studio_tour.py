@@ -115,6 +115,18 @@ def test_hybrid_learns_and_draws(page: Any) -> None:
     draw(page, LONG)
 
 
+def test_a_material_is_drawn_and_lit(page: Any) -> None:
+    example(page, "stones_color.png")
+    choose(page, "sample", count=2, size="256x256")
+    page.select_option("#f-engine", "hybrid")
+    draw(page, LONG)
+    page.select_option("#map", "sphere")
+    page.wait_for_selector("canvas.lit[data-drawn]")
+    shoot(page, "material")
+    page.select_option("#map", "color")
+    example(page, "harvest.jpg")
+
+
 def test_a_training_to_its_end(page: Any) -> None:
     choose(page, "train", budget="45s")
     page.select_option("#f-engine", "sinddm")

@@ -16,16 +16,32 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import scenery
 from engines import small_model
 from fuzz.crafted import TEXTS, Draw
 from hypothesis import event, given, note, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from unica.cli.app import main
-from unica.cli.commands import bench, evaluate, import_, info, schema, train
-from unica.declare import Boxes, Choice, File, Flag, Number, Placements, Polygons, Size, Stretch, Whole
+from unica.cli.commands import augment, bench, evaluate, import_, info, schema, train
+from unica.declare import (
+    Boxes,
+    Choice,
+    File,
+    Flag,
+    NamedFiles,
+    NamedNumbers,
+    Number,
+    Numbers,
+    Placements,
+    Polygons,
+    Size,
+    Stretch,
+    Whole,
+)
 from unica.image import png_bytes, to_pil
 from unica.jobs.drawing import options_of_task
 from unica.jobs.options import Option, options_of
@@ -54,6 +70,7 @@ WORDS: dict[str, list[str]] = {
     "upscale": ["photo.png", "--factor", "1.5"],
 }
 WORDS |= {
+    "augment": ["folder", "--masks", "masks", "-n", "1", "--output", "new"],
     "bench": ["folder", "--count", "2", "--weights", "empty"],
     "eval": ["photo.png", "other.png", "--weights", "empty"],
     "import": ["text.txt", "--image", "photo.png", "--output", "out.unica"],
@@ -61,11 +78,13 @@ WORDS |= {
     "schema": [],
     "train": ["photo.png", "--steps", "1", "--engine", "sinddm", "--no-preview", "--output", "new.unica"],
 }
+NAMES = ("normal", "height", "labels", "color", "", "x y", "../x", "a/b", "x" * 300, "\x1b[31m")  # of maps
 PATHS = ("photo.png", "other.png", "model.unica", "text.txt", "folder", "empty", "link.png", "lost.png", "pipe")
 PATHS += ("", ".", "missing", "missing/x", "photo.png/x", "/dev/null", "/dev/full", "/dev/zero", "x" * 300, "a\nb.png")
 OPTIONS = {task.name: options_of_task(task) for task in tasks().values() if task.group is not None}
 OPTIONS |= {
-    name: options_of(function) for name, function in (("bench", bench), ("eval", evaluate), ("import", import_))
+    name: options_of(function)
+    for name, function in (("augment", augment), ("bench", bench), ("eval", evaluate), ("import", import_))
 }
 OPTIONS |= {"info": options_of(info), "schema": options_of(schema), "train": options_of(train)}
 
@@ -80,10 +99,12 @@ class Done:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All kinds of files."""
     folder = tmp_path_factory.mktemp("template")
-    for name in ("folder", "empty"):
+    for name in ("folder", "empty", "masks"):
         (folder / name).mkdir()
     for name, seed in (("photo.png", 0), ("other.png", 1), ("folder/a.png", 2)):
         (folder / name).write_bytes(png_bytes(to_pil(scenery(44, 56, seed=seed))))
+    masks = Image.fromarray((np.indices((44, 56)).sum(0) % 20 > 9).astype(np.uint8))
+    masks.save(folder / "masks" / "a.png")
     small_model("sinddm", to_pil(scenery(44, 56)), steps=2).save(folder / "model.unica")
     (folder / "text.txt").write_text("neither a picture nor a model")
     (folder / "link.png").symlink_to("photo.png")
@@ -148,6 +169,12 @@ def typed(draw: Draw, option: Option) -> list[str]:
             values = ("40x36", "1x1", "33x90", "0x0", "-5x40", "1000000x1000000", "40", "40x36x3", "ax36", "1e2x36")
         case File():
             values = PATHS
+        case NamedFiles():
+            values = tuple(f"{name}={path}" for name in NAMES for path in ("other.png", *PATHS[3:6], "missing"))
+        case NamedNumbers():
+            values = ("color=1", "normal=0", "height=nan", "labels=1e9", "x=1", "=1", "color=", "scalar=-1")
+        case Numbers():
+            values = ("1", "3,2,1", "1,1", "0", "-1", "4,5,6", "1,2,3,4", "a,b,c")
         case Boxes() | Polygons() | Placements():
             values = (
                 "3,3,14,14",

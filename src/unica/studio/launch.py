@@ -133,10 +133,15 @@ def _share_first(studio: Studio, path: Path) -> None:
 
 def _share_examples(studio: Studio) -> None:
     """The same with the examples. Reading pictures needs torch, for which the page need not wait."""
+    from unica.maps import in_folder
+
     _forget(studio, "example")
-    for path in examples():
+    pictures, materials = examples()
+    for path in pictures:
         with open(path, "rb") as file:
             studio.upload(studio.store.shared, path.name, file, "example")
+    for folder in materials:
+        studio.keep_maps(studio.store.shared, in_folder(folder), "example")
 
 
 def _forget(studio: Studio, *kinds: str) -> None:
@@ -147,11 +152,17 @@ def _forget(studio: Studio, *kinds: str) -> None:
             shared.remove(record)
 
 
-def examples() -> list[Path]:
-    """The example pictures: those in the package, or in a checkout those of the repository."""
-    here = Path(__file__).parent
-    folder = next((f for f in (here / "examples", here.parents[2] / "examples" / "images") if f.is_dir()), None)
-    return sorted(path for path in folder.iterdir() if path.suffix in (".png", ".jpg")) if folder else []
+def examples() -> tuple[list[Path], list[Path]]:
+    """The example pictures, and folders of maps: those in the package, or in a checkout those of the repository."""
+    inside, outside = Path(__file__).parent / "examples", Path(__file__).parents[3] / "examples"
+    folder = inside if inside.is_dir() else outside
+    pictures, materials = folder / "images", folder / "maps"
+    if not pictures.is_dir() or not materials.is_dir():
+        return [], []
+    return (
+        sorted(path for path in pictures.iterdir() if path.suffix in (".png", ".jpg")),
+        sorted(path for path in materials.iterdir() if path.is_dir()),
+    )
 
 
 def _access(host: str, auth: str | None) -> Access:

@@ -114,7 +114,7 @@ class Studio:
                 if record.about.get("adopted") == ref:
                     return record
             if len(maps) > 1:
-                record = self._joined(session, {one["name"]: path.with_name(one["file"]) for one in maps})
+                record = self.keep_maps(session, {one["name"]: path.with_name(one["file"]) for one in maps})
             else:
                 with open(path, "rb") as file:
                     record = self.upload(session, path.name, file)
@@ -130,18 +130,18 @@ class Studio:
         if not isinstance(maps, Mapping) or not maps:
             raise UnicaError("maps are given by their names")
         refs = {str(name): _ref(ref) for name, ref in maps.items()}
-        record = self._joined(session, {name: self.path(session, ref) for name, ref in refs.items()})
+        record = self.keep_maps(session, {name: self.path(session, ref) for name, ref in refs.items()})
         parts = {ref["record"] for ref in refs.values()} & session.records.keys()
         for name in parts - self._begun_with(session):
             self.remove(session, name)
         return record
 
-    def _joined(self, session: Session, files: Mapping[str, Path]) -> Record:
-        """A picture of these maps. Their files get names that say which they are."""
+    def keep_maps(self, session: Session, files: Mapping[str, Path], kind: str = "picture") -> Record:
+        """Keep a picture of these maps. Their files get names that say which they are."""
         from unica.maps import meant_by, without_meaning
 
         first, *_ = files.values()
-        record = session.new("picture", {"file": first.name})
+        record = session.new(kind, {"file": first.name})
         try:
             kept = {}
             for name, path in files.items():

@@ -208,7 +208,7 @@ def test_where_no_worker_can_start_a_job_fails(photo: Path, tmp_path: Path, monk
 # Maps
 
 
-def test_maps_are_joined_drawn_and_given_back(running: Running, tmp_path: Path) -> None:
+def test_maps_are_joined_drawn_and_given_back(running: Running, tmp_path: Path, monkeypatch) -> None:
     client = user(running)
     brought = [bring(client, STONES / f"stones_{name}.png") for name in ("color", "normal", "height", "roughness")]
     maps = {one["map"]["name"]: {"record": one["id"]} for one in brought}
@@ -228,6 +228,11 @@ def test_maps_are_joined_drawn_and_given_back(running: Running, tmp_path: Path) 
         for name in archive.namelist():
             assert pixels(archive.read(name)) == pixels((tmp_path / name).read_bytes())
     assert str(running.studio.store.folder) not in json.dumps(job)
+    space: dict[str, Any] = {}
+    monkeypatch.chdir(STONES)
+    exec(picture["python"], space)
+    height = np.asarray(Image.open(tmp_path / "stones_color-3_height.png"))
+    assert np.array_equal(space["maps"]["height"][..., 0], height)
     again = client.post("/studio/adopt", json={"record": job["id"], "file": picture["path"]}).json()
     assert [one["name"] for one in again["maps"]] == list(maps)
     fewer = {name: {"record": joined["id"], "file": f"stones_{name}.png"} for name in ("height", "color")}

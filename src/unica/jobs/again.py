@@ -77,8 +77,11 @@ def read_command(text: str) -> Command | None:
     return found if found.words else None
 
 
-def python(task: Task, values: Mapping[str, Any], seed: int, output: str) -> str:
-    """A program that draws the picture of this seed. The values are those of the task's options, by name."""
+def python(task: Task, values: Mapping[str, Any], seed: int, output: str | None) -> str:
+    """A program that draws the picture of this seed. The values are those of the task's options, by name.
+
+    It saves the picture; without an output, it ends with the numbers of its maps.
+    """
     path = Path(values["path"]).name
     if is_model(Path(path)):
         knobs, opened = _given(_knobs(values), values), "load"
@@ -96,20 +99,19 @@ def python(task: Task, values: Mapping[str, Any], seed: int, output: str) -> str
             knobs |= {"weights": dict(values["weight"])}
     own = _given(task.parameters, values)
     own = {name: value for name, value in own.items() if name not in ("count", "seed")} | {"seed": seed}
-    save = (
+    last = (
         f'pictures[0].save("{output}", save_all=True, append_images=pictures[1:], loop=0)'
         if task.animation
         else f'pictures[0].save("{output}")'
     )
-    return "\n".join(
-        [
-            "import unica",
-            "",
-            f"model = unica.{opened}({', '.join([repr(source), *_keywords(knobs)])})",
-            f"pictures = unica.{task.name}({', '.join(['model', *_keywords(own)])})",
-            save,
-        ]
-    )
+    opening = f"model = unica.{opened}({', '.join([repr(source), *_keywords(knobs)])})"
+    if output is None:
+        own["output"], last = (
+            "maps",
+            "maps = pictures[0]  # arrays by the names of maps, with numbers as files have them",
+        )
+    drawing = f"pictures = unica.{task.name}({', '.join(['model', *_keywords(own)])})"
+    return "\n".join(["import unica", "", opening, drawing, last])
 
 
 def _knobs(values: Mapping[str, Any]) -> tuple[Parameter, ...]:

@@ -105,7 +105,8 @@ def draw(job: Mapping[str, Any], tell: Tell, control: Control) -> dict[str, Any]
                 (folder / beside["origins"]).write_bytes(origins.pop(picture["seed"]))
             written = {key: Path(value) for key, value in picture.items() if isinstance(value, str)}
             named = {key: path.name for key, path in written.items() if path.parent == folder}
-            code = python(task, {**drawing.values, "engine": drawing.model.engine}, picture["seed"], path.name)
+            engine, saved = drawing.model.engine, None if drawing.picture.maps else path.name
+            code = python(task, {**drawing.values, "engine": engine}, picture["seed"], saved)
             others = [Path(other).name for other in picture.get("maps", {}).values()]
             maps = told_of_maps(drawing.picture.maps, [path.name, *others])
             self.tell({"event": "picture", **picture, **named, **beside, "maps": maps, **_said(path), "python": code})

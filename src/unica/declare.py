@@ -298,6 +298,22 @@ class Repeated(Kind):
     def item(self, name: str, value: Any) -> Any: ...
 
 
+class Texts(Repeated):
+    """Texts, one for each time that the option is given."""
+
+    def __init__(self, metavar: str) -> None:
+        self.metavar = metavar
+
+    def parse(self, name: str, text: str) -> str:
+        return text
+
+    def item(self, name: str, value: Any) -> str:
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "items": {"type": "string"}}
+
+
 class Named(Repeated):
     """Values by name, each written as NAME=VALUE."""
 

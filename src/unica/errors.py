@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import index
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,14 @@ def as_path(name: str, value: Any, wanted: str = "a path") -> Path:
     raise UnicaError(f"{name} must be {wanted}, not {shown(value)}")
 
 
+def by_reason(failed: Mapping[str, str]) -> str:
+    """What failed, with the reason once for all that have the same: "a and b (they do not exist)"."""
+    alike = {why: [name for name in failed if failed[name] == why] for why in failed.values()}
+    return ", ".join(
+        why if names[0] in why and len(names) == 1 else f"{' and '.join(names)} ({why})" for why, names in alike.items()
+    )
+
+
 def listed(options: Sequence[str]) -> str:
     """ "a", "a or b", "a, b or c"; an empty option is left out."""
     *most, last = [option for option in options if option]
@@ -93,6 +101,7 @@ def reason(error: BaseException) -> str:
     """Why something failed, as the end of a sentence: one line, without an OSError's number and path."""
     lines = str(getattr(error, "strerror", None) or error).strip().splitlines()
     words = re.sub(r"\s+", " ", lines[0]).rstrip(".: ") if lines else ""
+    words = "".join(letter if letter.isprintable() else "?" for letter in words)  # some quote damaged files
     words = words or type(error).__name__
     ordinary = (
         words.split()[0].isalpha() and words.split()[0][1:].islower()

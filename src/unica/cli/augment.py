@@ -10,7 +10,7 @@ from typing import Any
 from unica.cli.progress import reporter
 from unica.cli.signals import Stopped
 from unica.cli.terminal import complain
-from unica.errors import UnicaError
+from unica.errors import UnicaError, by_reason
 from unica.jobs.augment import MANIFEST, augmented, pairs_in
 
 
@@ -47,5 +47,4 @@ def augment_and_show(
     if as_json:
         print(json.dumps({"manifest": str(output / MANIFEST), "pairs": made, "failed": failed}))
     if failed:
-        named = ", ".join(f"{name} ({why})" for name, why in failed.items())
-        raise UnicaError(f"{len(failed)} of {len(pairs)} pairs gave nothing: {named}")
+        raise UnicaError(f"{len(failed)} of {len(pairs)} pairs gave nothing: {by_reason(failed)}")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from unica.cli.options import command
-from unica.declare import File, Flag, Number, Param, Repeated, Size, Text, Whole, parameters
+from unica.declare import File, Flag, Number, Param, Size, Text, Texts, Whole, parameters
 from unica.engines.base import MAX_SIDE, picture_engine
 from unica.errors import UnicaError, as_path
 from unica.jobs.models import Device, MapWeights, MoreMaps, Precision, model_options
@@ -20,22 +20,6 @@ from unica.studio import DAYS, GIGABYTES, HOST, PORT
 
 VIEWED = "ZARR|DZI|TIF|PICTURE|MODEL"
 STUDIO, MODELS, MEASURING = "In the browser", "Models", "Measuring"
-
-
-class Texts(Repeated):
-    """Texts, one for each time that the option is given."""
-
-    def __init__(self, metavar: str) -> None:
-        self.metavar = metavar
-
-    def parse(self, name: str, text: str) -> str:
-        return text
-
-    def item(self, name: str, value: Any) -> str:
-        return value
-
-    def schema(self) -> dict[str, Any]:
-        return {"type": "array", "items": {"type": "string"}}
 
 
 class Sizes(Size):
@@ -59,7 +43,7 @@ def train(
         Sequence[str],
         Param(
             "The one picture to learn from, or a folder with its maps; or several pictures, or folders of them.",
-            Texts("IMAGE..."),
+            Texts("IMAGE"),
             argument=True,
         ),
     ],
@@ -97,22 +81,21 @@ def train(
     Of several pictures, each has its own model. One that fails is named at the end, when the others are done.
     """
     from unica.cli.train import train_and_save, train_each
-    from unica.jobs.trainings import sources
-    from unica.maps import is_one_thing
+    from unica.jobs.batch import sources
 
     settings: dict[str, Any] = {
         "engine": engine, "preset": preset, "budget": budget, "steps": steps, "resume": resume, "seed": seed,
         "max_side": max_side, "device": device, "precision": precision, "source": source, "preview": preview,
     }  # fmt: skip
     given = {name: value for name, value in knobs.items() if value is not None}
-    paths = [as_path("IMAGE", image) for image in images]
-    more = {"with_": with_, "weight": weight}
-    if len(paths) == 1 and (is_one_thing(paths[0]) or any(more.values())):
+    named = [as_path("IMAGE", image) for image in images]
+    more, paths = {"with_": with_, "weight": weight}, sources(named)
+    if paths == named and len(paths) == 1:
         train_and_save(paths[0], more, output, json, quiet, given, **settings)
         return
     if any(more.values()):
         raise UnicaError("--with and --weight are for one picture, and there are several")
-    train_each(sources(paths), output, json, quiet, given, workers, ray, **settings)
+    train_each(paths, output, json, quiet, given, workers, ray, **settings)
 
 
 def import_(
@@ -173,7 +156,7 @@ def schema(
 
 def evaluate(
     image: Annotated[Path, Param("The one picture that the samples were made from.", File("IMAGE"), argument=True)],
-    samples: Annotated[Sequence[str], Param("Pictures, or folders of them.", Texts("SAMPLES..."), argument=True)],
+    samples: Annotated[Sequence[str], Param("Pictures, or folders of them.", Texts("SAMPLES"), argument=True)],
     weights: Weights = None,
     html: Annotated[Path | None, Param("Also write a report with the pictures.", File(written=True))] = None,
     json: Annotated[bool, Param("Write everything to stdout as JSON, instead of the table.", Flag())] = False,

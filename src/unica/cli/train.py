@@ -17,7 +17,7 @@ from unica.cli.terminal import complain, say
 from unica.engines.author_checkpoints import import_checkpoint
 from unica.engines.base import training_engine
 from unica.engines.train import begin
-from unica.errors import UnicaError, reason
+from unica.errors import UnicaError, by_reason, reason
 from unica.jobs.models import refuse_others, source_of
 from unica.jobs.outputs import spare
 from unica.jobs.trainings import each_trained, models_of, report, shown
@@ -96,9 +96,7 @@ def train_each(
     if as_json:
         print(json.dumps({"models": reports, "failed": failed}))
     if failed:
-        alike = {why: [name for name in map(str, images) if failed.get(name) == why] for why in failed.values()}
-        named = ", ".join(f"{' and '.join(names)} ({why})" for why, names in alike.items())
-        sentences = [f"{len(failed)} of {len(models)} pictures have no new model: {named}", *sentences]
+        sentences = [f"{len(failed)} of {len(models)} pictures have no new model: {by_reason(failed)}", *sentences]
     if sentences:
         raise UnicaError("; ".join(sentences))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,6 +128,12 @@ def written(declared: Sequence[Parameter], values: Mapping[str, Any]) -> dict[st
         elif parameter.about.recorded:
             texts[parameter.name] = as_text(parameter, values[parameter.name])
     return texts
+
+
+def written_values(options: Sequence[Option], values: Mapping[str, Any], without: Collection[str] = ()) -> str:
+    """Values as one text, which `read_values` reads again as JSON. It is the same for all jobs of a run."""
+    kept = [option for option in options if option.name not in without]
+    return json.dumps({option.name: as_text(option.parameter, values[option.name]) for option in kept})
 
 
 def as_text(parameter: Parameter, value: Any) -> Any:

@@ -18,7 +18,7 @@ from typing import Any
 from unica.fleet import Job, several, stream
 from unica.jobs import workers
 from unica.jobs.drawing import Drawing, Drawn, options_of_task
-from unica.jobs.options import as_text, read_values
+from unica.jobs.options import read_values, written_values
 from unica.jobs.progress import Forecast, Progress
 from unica.jobs.tiles import TiledDrawing, writes_tiles
 from unica.tasks import Task, tasks
@@ -56,16 +56,12 @@ class SharedDrawing(Drawing):
     def _jobs(self, beside: str | None) -> Iterator[Job]:
         """A job for the pictures that are drawn together: mostly for each one."""
         together = self.arguments["batch"] or self.model.batch if "batch" in self.arguments else 1
-        run = {"task": self.task.name, "values": self._written_values(), "beside": beside}
+        values = written_values(options_of_task(self.task), self.values, without=_OF_ALL)
+        run = {"task": self.task.name, "values": values, "beside": beside}
         for first in range(0, len(self.seeds), together):
             seeds = self.seeds[first : first + together]
             name = self.name(seeds[0]) if len(seeds) == 1 else f"{self.name(seeds[0])} to {self.name(seeds[-1])}"
             yield Job(name, f"{__name__}:draw", {**run, "seed": seeds[0], "count": len(seeds)})
-
-    def _written_values(self) -> str:
-        """The values of the run, as a text that is the same for all its jobs."""
-        options = [option for option in options_of_task(self.task) if option.name not in _OF_ALL]
-        return json.dumps({option.name: as_text(option.parameter, self.values[option.name]) for option in options})
 
 
 def draw(description: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -61,13 +61,6 @@ def report(session: Session, path: Path, began: float) -> dict[str, Any]:
 # Several
 
 
-def sources(paths: Sequence[Path]) -> list[Path]:
-    """The pictures that are meant: those that are named, and those in folders that are named."""
-    from unica.evaluation.bench import images_in
-
-    return [image for path in paths for image in (images_in(path) if path.is_dir() else [path])]
-
-
 def models_of(images: Sequence[Path], output: Path | None) -> dict[Path, Path]:
     """Each picture, and where its model goes: to the folder `output`, or the current one."""
     folder = Path() if output is None else output

@@ -1,7 +1,7 @@
 """Pictures of many channels, and several maps of one thing that are drawn together."""
 
 from unica.maps.files import MAP_SUFFIXES, WRITTEN, check_form, is_ordinary, read_header, read_text
-from unica.maps.names import MAP_NAMES, in_folder, is_one_thing, meant_by, without_meaning
+from unica.maps.names import MAP_NAMES, in_folder, is_one_thing, meant_by, pictures_in, without_meaning
 from unica.maps.source import Maps, load_content, load_source, picture_of_numbers
 from unica.maps.writing import copied, is_one_file, map_files, numbers, working_range
 
@@ -22,6 +22,7 @@ __all__ = [
     "meant_by",
     "numbers",
     "picture_of_numbers",
+    "pictures_in",
     "read_header",
     "read_text",
     "without_meaning",

@@ -81,13 +81,17 @@ def kind_of(name: str, channels: int) -> Kind:
     return "color" if meant not in _NAMES and channels == 3 else "scalar"
 
 
-def is_one_thing(path: Path) -> bool:
-    """Whether a path is a file, or a folder in which all pictures are maps of one thing."""
-    if not path.is_dir():
-        return True
-    names = [_split(file.stem) for file in _files(path)]
-    meant = [name for _, name in names]
-    return len({thing for thing, _ in names}) == 1 < len(names) == len(set(meant)) and None not in meant
+def is_one_thing(folder: Path) -> bool:
+    """Whether a folder holds maps of one thing, by the names of its files, and not several pictures."""
+    return len({meant_by(path.stem) for path in _files(folder)} - {None}) > 1
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures in a folder, by name."""
+    found = _files(folder)
+    if not found:
+        raise UnicaError(f"there are no pictures in {folder}")
+    return found
 
 
 def _files(folder: Path) -> list[Path]:

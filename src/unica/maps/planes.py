@@ -10,7 +10,7 @@ import numpy as np
 
 from unica.errors import UnicaError
 
-_MOST = 2**30  # numbers in a file
+_MOST = 2**28  # numbers in a file
 DTYPES = ("uint8", "uint16", "int16", "float16", "float32")
 
 

@@ -1,0 +1,67 @@
+"""A command on several sources."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from commands import command
+from conftest import scenery
+
+from unica.image import to_pil
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three pictures, of which one cannot be read, and what is no picture."""
+    inside = tmp_path / "in"
+    inside.mkdir()
+    for name, seed in (("a.png", 0), ("c.png", 1)):
+        to_pil(scenery(44, 52, seed=seed)).save(inside / name)
+    (inside / "b.png").write_text("no picture")
+    (inside / "notes.txt").write_text("nothing to see")
+    return inside
+
+
+@pytest.mark.parametrize("more", [[], ["--workers", "2"]])
+def test_each_source_has_its_pictures_and_failures_come_last(folder: Path, more: list[str]) -> None:
+    out = folder.parent / "out"
+    result = command("tile", str(folder), "-n", "1", "-o", f"{out}/", "--json", *more)
+    assert result.exit_code == 2 and "1 of 3 sources gave nothing" in result.stderr and "b.png" in result.stderr
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert {Path(line["source"]).name for line in lines} == {"a.png", "b.png", "c.png"}
+    assert ["error" in line for line in lines].count(True) == 1
+    assert sorted(path.name for path in out.iterdir()) == ["a-tile-0.png", "c-tile-0.png"]
+    for name in ("a", "c"):  # the same as each by itself
+        alone = command("tile", str(folder / f"{name}.png"), "-n", "1", "-o", f"{folder.parent}/alone/", "-q")
+        assert alone.exit_code == 0
+        file = f"{name}-tile-0.png"
+        assert (out / file).read_bytes() == (folder.parent / "alone" / file).read_bytes()
+
+
+def test_several_are_named_or_lie_in_a_folder(folder: Path) -> None:
+    (folder / "b.png").unlink()
+    for words in ([str(folder / "a.png"), str(folder / "c.png")], [str(folder)]):
+        result = command("mirror", *words, "-o", f"{folder.parent}/x/", "--overwrite", "-q")
+        assert result.exit_code == 0 and len(list((folder.parent / "x").iterdir())) == 2
+    text = command("text", str(folder), "red", "--clip", "none", "-q")  # its words come by their place, too
+    assert text.exit_code == 2 and "2 of 2" in text.stderr
+
+
+def test_what_only_one_source_can_have_is_refused(folder: Path) -> None:
+    image, other = str(folder / "a.png"), str(folder / "c.png")
+    elsewhere = folder.parent / "a.png"
+    to_pil(scenery(44, 52)).save(elsewhere)
+    empty = folder.parent / "empty"
+    empty.mkdir()
+    for words, sentence in [
+        ([image, other, "-o", "x.png"], "must be a folder"),
+        ([image, other, "--with", f"height={image}"], "for one source"),
+        ([image, str(elsewhere)], "the same names"),
+        ([str(empty)], "no pictures in"),
+    ]:
+        result = command("sample", *words, "-n", "1", "-q")
+        assert result.exit_code == 2 and sentence in result.stderr
+    shown = command("inpaint", image, other, "--box", "4,4,9,9", "--show-mask", "m.png", "-q")
+    assert shown.exit_code == 2 and "for one source" in shown.stderr

@@ -378,3 +378,14 @@ def test_a_long_run_is_foretold_and_a_very_long_one_must_be_wanted() -> None:
             for step in range(1, 100):
                 forecast.update(step / 100)
     assert said == ["this takes about 2 minutes", "this takes about 50 minutes", "this takes about 1.9 hours"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("unica samp", "sample"), ("unica sample --div", "--diversity"), ("unica tiles p.png --by e", "edges")],
+)
+def test_a_shell_completes_what_is_typed(typed: str, offered: str) -> None:
+    asked = {"_UNICA_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1)}
+    program = Path(sys.executable).with_name("unica")
+    done = subprocess.run([program], env=os.environ | asked, capture_output=True, text=True)
+    assert offered in done.stdout.split()

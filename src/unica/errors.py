@@ -92,8 +92,12 @@ def _quoted(value: Any) -> str:
 
 
 def short(text: str, most: int = 40) -> str:
-    """The beginning of a text, as a part of one line: a terminal would obey control characters."""
-    text = text if len(text) <= most else text[: most - 3] + "..."
+    """The beginning of a text, as a part of one line."""
+    return _printable(text if len(text) <= most else text[: most - 3] + "...")
+
+
+def _printable(text: str) -> str:
+    """The text without control characters, which a terminal would obey."""
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
@@ -101,8 +105,7 @@ def reason(error: BaseException) -> str:
     """Why something failed, as the end of a sentence: one line, without an OSError's number and path."""
     lines = str(getattr(error, "strerror", None) or error).strip().splitlines()
     words = re.sub(r"\s+", " ", lines[0]).rstrip(".: ") if lines else ""
-    words = "".join(letter if letter.isprintable() else "?" for letter in words)  # some quote damaged files
-    words = words or type(error).__name__
+    words = _printable(words) or type(error).__name__
     ordinary = (
         words.split()[0].isalpha() and words.split()[0][1:].islower()
     )  # and no name, as "CUDA" or "IncompleteRead"

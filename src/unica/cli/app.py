@@ -32,7 +32,6 @@ def make_app(only: str | None = None) -> typer.Typer:
         name="unica",
         help="New pictures from one picture: variations of any size, at once or from a model trained in minutes.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
     )
     app.callback()(_root)
@@ -58,6 +57,7 @@ def _root(
 def main() -> None:
     """Run the command line: 0 done, 2 something the user can mend, 128 + n ended by signal n (130: Ctrl-C)."""
     chosen = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    completing = "_UNICA_COMPLETE" in os.environ  # a shell asks for what may be typed next
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115  (it was closed)
     if not sys.warnoptions:  # whoever types a command cannot mend what libraries warn programmers of
         warnings.simplefilter("ignore")
@@ -65,7 +65,7 @@ def main() -> None:
         if sys.stdout is None:
             raise OSError(errno.EBADF, "it is closed")
         with handled():
-            code = make_app(chosen)(standalone_mode=False) or 0
+            code = make_app(None if completing else chosen)(standalone_mode=False) or 0
             sys.stdout.flush()
         raise SystemExit(code)
     except Stopped as stopped:

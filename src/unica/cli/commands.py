@@ -136,6 +136,13 @@ def info(path: Annotated[Path, Param("A model or a picture.", File("MODEL|PICTUR
     say(describe(path))
 
 
+def doctor(json: Json = False) -> None:
+    """Tell what this machine has for unica, and which command mends what it lacks. Paste it into reports of faults."""
+    from unica.cli.doctor import show
+
+    show(json)
+
+
 def cache(
     empty: Annotated[bool, Param("Remove everything.", Flag())] = False,
 ) -> None:
@@ -297,6 +304,7 @@ def add_commands(app: typer.Typer, only: str | None = None) -> None:
         (import_, "import", MODELS),
         (push, "push", MODELS),
         (cache, "cache", MODELS),
+        (doctor, "doctor", MODELS),
         (schema, "schema", MODELS),
         (augment, "augment", MODELS),
         (evaluate, "eval", MEASURING),

@@ -44,6 +44,7 @@ def _declared(option: Option) -> inspect.Parameter:
             help=about.off or about.help,
             rich_help_panel=option.panel,
             show_default=_shown(option) if default is None else default not in ("", False),
+            autocompletion=_offering(kind.options) if isinstance(kind, Choice) else None,
         )
     if default is None:
         texts = texts | None
@@ -60,6 +61,15 @@ def _default(option: Option) -> Any:
     if option.optional or default is None or (option.parameter.kind.repeated and default in ((), [])):
         return None
     return UNSET if default is UNSET else option.parameter.kind.format(default)
+
+
+def _offering(choices: Sequence[str]) -> Callable[[str], list[str]]:
+    """What tells a shell which choices begin with what was typed so far."""
+
+    def offered(incomplete: str) -> list[str]:
+        return [choice for choice in choices if choice.startswith(incomplete)]
+
+    return offered
 
 
 def _shown(option: Option) -> str | bool:

@@ -187,6 +187,7 @@ class Drawing:
         from unica.machine import peak_memory_mb
 
         self.say_if_shrunk(progress)
+        self._say_if_first(progress)
         self.prepare(progress)
         self.outputs.check(self.name(seed) for seed in self.seeds)
         check_folder(self.outputs.folder)
@@ -456,6 +457,12 @@ class Drawing:
         new = canvas.new > 0
         alpha = None if canvas.alpha is None else canvas.alpha.masked_fill(new, 1.0)
         save_png(to_pil(shown(new, canvas.pixels), alpha), path)
+
+    def _say_if_first(self, progress: Progress) -> None:
+        from unica.patches import compiled
+
+        if self.model.knows_origins and not compiled():
+            progress.say("the first run on this machine compiles the search loops, which takes some 10 seconds")
 
     def say_if_shrunk(self, progress: Progress) -> None:
         model, path = self.model, self.values["path"]

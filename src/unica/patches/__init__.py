@@ -3,6 +3,7 @@
 from unica.patches.denoiser import PatchDenoiser
 from unica.patches.exact import Edges, Posterior, posterior
 from unica.patches.healing import continued
+from unica.patches.kernels import compiled
 from unica.patches.match import match, nearest_origins
 from unica.patches.order import even_heights, heights_of, measure_order, row_means, row_prior
 from unica.patches.patchwork import Patchwork
@@ -14,6 +15,7 @@ __all__ = [
     "PatchSettings",
     "Patchwork",
     "Posterior",
+    "compiled",
     "continued",
     "even_heights",
     "heights_of",

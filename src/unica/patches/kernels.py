@@ -7,9 +7,11 @@ result depends on the number of threads. Kernels release the interpreter lock. T
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, no_type_check
 
 import numba
@@ -30,6 +32,13 @@ _OPTIONS: dict[str, Any] = {
 @lru_cache(maxsize=1)
 def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(torch.get_num_threads())
+
+
+def compiled() -> bool:
+    """Whether the loops were compiled on this machine before. The first run spends some seconds on that."""
+    folder = Path(str(refine_origins.stats.cache_path))
+    python = f"py{sys.version_info.major}{sys.version_info.minor}"
+    return any(folder.glob(f"kernels.{refine_origins.__name__}-*.{python}*.nbi"))
 
 
 def run(kernel: Callable[..., None], *arguments: Any) -> None:

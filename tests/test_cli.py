@@ -352,7 +352,7 @@ def test_a_kind_of_file_that_cannot_be_written_is_refused(photo: Path, tmp_path:
     Image.open(photo).convert("RGBA").rotate(20).save("clear.png")
     for words, why in (
         (["sample", str(photo), "-o", "x.bmp"], "must end in .dzi, .exr, .jpeg, .jpg, .npy, .png"),
-        (["animate", str(photo), "-o", "x.jpg"], "must end in .gif, .png or .webp"),
+        (["animate", str(photo), "-o", "x.jpg"], "must end in .gif, .mp4, .png, .webm or .webp"),
         (["sample", "clear.png", "-o", "x.jpg"], "a JPEG cannot be transparent"),
     ):
         _expect_one_sentence(words, why, capsys, monkeypatch)

@@ -129,6 +129,7 @@ def test_one_place_touches_each_heavy_library() -> None:
             "ray",
             "tifffile",
             "OpenEXR",
+            "av",
             "fsspec",
         )
     }
@@ -141,6 +142,7 @@ def test_one_place_touches_each_heavy_library() -> None:
     assert {Path(user).parent.name for user in users["gradio"] | users["fastapi"]} == {"studio"}
     assert users["tifffile"] == {"maps/tiff.py", "tiled/tiff.py"} and users["fsspec"] == {"tiled/store.py"}
     assert users["OpenEXR"] == {"maps/exr.py"}
+    assert users["av"] == {"image/video.py"}
     assert users["ray"] == {"fleet/cluster.py"}
     assert users["typer"] == {f"cli/{name}.py" for name in ("app", "commands", "drawing", "options")}
 

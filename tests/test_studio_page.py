@@ -381,3 +381,14 @@ def test_a_map_that_does_not_fit_is_said_and_a_good_one_is_added(page: Any, phot
     page.select_option("#maps li:nth-child(2) select", "roughness")
     page.wait_for_selector("#maps li:nth-child(2) select >> text=roughness", state="attached")
     assert page.locator("#maps li").count() == 2
+
+
+def test_a_video_plays_and_is_downloaded(page: Any, photo: Path, tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    bring(page, photo)
+    choose(page, "animate", frames=4)
+    page.select_option("#f-format", "webm")
+    draw(page)
+    page.wait_for_function("document.querySelector('#stage video')?.readyState >= 2")
+    assert page.locator("#strip img").count() >= 1
+    assert result(page, tmp_path).suffix == ".webm"

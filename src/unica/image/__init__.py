@@ -24,10 +24,12 @@ from unica.image.picture import LARGEST, Picture
 from unica.image.reading import SMALLEST, SUFFIXES, Header, fitted_size, load, read_header, read_levels, read_text
 from unica.image.resizing import Resampling, resize, shrink
 from unica.image.sheet import contact_sheet
+from unica.image.video import VIDEOS, video_frames
 from unica.image.writing import (
     ANIMATED,
     STILL,
     animation_bytes,
+    check_animation,
     check_ending,
     data_uri,
     levels_png_bytes,
@@ -47,12 +49,14 @@ __all__ = [
     "SMALLEST",
     "STILL",
     "SUFFIXES",
+    "VIDEOS",
     "Header",
     "Kind",
     "Map",
     "Picture",
     "Resampling",
     "animation_bytes",
+    "check_animation",
     "check_channels",
     "check_ending",
     "codes",
@@ -81,6 +85,7 @@ __all__ = [
     "smooth",
     "to_array",
     "to_pil",
+    "video_frames",
     "with_amplitudes",
     "without_noise",
 ]

@@ -25,6 +25,7 @@ from unica.image.deep import deep_channels, deep_levels
 from unica.image.picture import LARGEST, Picture
 from unica.image.png import Levels, chunks, has_strips, strips
 from unica.image.text import text_of
+from unica.image.video import VIDEOS, read_video_text
 from unica.threads import compute
 
 _Size = tuple[int, int]  # (width, height)
@@ -94,6 +95,8 @@ def load(
 def read_text(path: str | os.PathLike[str]) -> dict[str, str]:
     """The text that was saved with a picture, by key; empty if there is none."""
     path = as_path("a picture", path)
+    if path.suffix.lower() in VIDEOS:
+        return read_video_text(path)
     with reading(str(path)), _regular(path) as file:
         image = _open(file)
         _check_size(image.size, None, smallest=1)

@@ -24,8 +24,9 @@ from unica.files import whole_file
 from unica.image.convert import to_pil
 from unica.image.png import KIND_OF, Header, png
 from unica.image.text import text_options
+from unica.image.video import VIDEOS, check_video, video_bytes
 
-ANIMATED = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
+ANIMATED = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", **VIDEOS}
 STILL = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 _MOVING: dict[str, dict[str, Any]] = {"GIF": {"disposal": 2}, "WEBP": {"quality": 90, "method": 4}, "PNG": {}}
 _RESTING: dict[str, dict[str, Any]] = {
@@ -47,7 +48,7 @@ def save_png(image: Image.Image, path: str | os.PathLike[str], text: Mapping[str
 def save_animation(
     images: Sequence[Image.Image], path: str | os.PathLike[str], fps: float = 12, text: Mapping[str, str] = {}
 ) -> None:
-    """Write an endless animation with its text: GIF, WebP or PNG, by the name's suffix."""
+    """Write an animation with its text by the name's suffix: an endless GIF, WebP or PNG, or a video."""
     path = Path(path)
     if path.suffix.lower() not in ANIMATED:
         raise UnicaError(f"{path} must end in {listed(list(ANIMATED))} to be an animation")
@@ -62,6 +63,8 @@ def png_bytes(image: Image.Image, text: Mapping[str, str] = {}) -> bytes:
 
 def animation_bytes(images: Sequence[Image.Image], suffix: str, fps: float, text: Mapping[str, str] = {}) -> bytes:
     """What a file with this animation and text holds."""
+    if suffix in VIDEOS:
+        return video_bytes(images, suffix, fps, text)
     format, buffer = ANIMATED[suffix], io.BytesIO()
     first, *rest = map(_in_few_colours, images) if format == "GIF" else images
     options = {**_MOVING[format], **text_options(format, text), "duration": round(1000 / fps), "loop": 0}
@@ -72,6 +75,12 @@ def animation_bytes(images: Sequence[Image.Image], suffix: str, fps: float, text
 def _in_few_colours(image: Image.Image) -> Image.Image:
     """A frame of a GIF. Dither would flicker from frame to frame."""
     return image.quantize(256, dither=Image.Dither.NONE) if image.mode == "RGB" else image
+
+
+def check_animation(suffix: str, size: tuple[int, int], transparent: bool) -> None:
+    """Refuse a kind of file that cannot hold an animation of this size."""
+    if suffix in VIDEOS:
+        check_video(suffix, size, transparent)
 
 
 def check_ending(suffix: str, transparent: bool) -> None:

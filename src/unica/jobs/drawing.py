@@ -37,8 +37,8 @@ class OutputOptions:
     output: Annotated[
         str,
         Param(
-            "A folder for the pictures, or a file: x.png, x.jpg, x.webp, x.tif (or x.gif, of an animation). A picture"
-            " of any size is written in tiles, as x.tif, x.zarr (OME-Zarr) or x.dzi (DeepZoom).",
+            "A folder for the pictures, or a file: x.png, x.jpg, x.webp, x.tif (of an animation: x.gif, x.webp, x.mp4,"
+            " x.webm). A picture of any size is written in tiles, as x.tif, x.zarr (OME-Zarr) or x.dzi (DeepZoom).",
             Destination("DIR|FILE", written=True),
             short="o",
         ),
@@ -74,7 +74,7 @@ class TileOptions:
 class AnimationOptions:
     """How the pictures of an animation become one file."""
 
-    format: Annotated[str, Param("Format of the file.", Choice("gif", "webp", "png"))] = "gif"
+    format: Annotated[str, Param("Format of the file.", Choice("gif", "webp", "png", "mp4", "webm"))] = "gif"
     fps: Annotated[float, Param("Pictures a second.", Number(0.1, 60))] = 12
 
 
@@ -246,11 +246,14 @@ class Drawing:
 
     def prepare(self, progress: Progress) -> None:
         """Find out what is wrong with the arguments before anything is drawn."""
-        from unica.image import check_ending
+        from unica.image import check_animation, check_ending
         from unica.maps import check_form, is_one_file
 
         arguments = self.read_arguments(progress)
-        if self.outputs.stem is not None and not self.task.animation:
+        if self.task.animation:
+            suffix = Path(self.name(self.seeds[0])).suffix.lower()
+            check_animation(suffix, self.model.picture.size, self.model.picture.alpha is not None)
+        elif self.outputs.stem is not None:
             suffix, alpha = self.outputs.suffix.lower(), self.model.picture.alpha is not None
             if self.picture.maps:
                 maps = self.picture.maps

@@ -30,7 +30,8 @@ class Outputs:
 
         path = Path(output)
         suffix = path.suffix.lower()
-        named = suffix in {*endings, *SUFFIXES, *ENDINGS, ".mp4", ".npy", ".exr"} and not output.endswith(("/", os.sep))
+        known = {*endings, *SUFFIXES, *ENDINGS, ".mp4", ".webm", ".npy", ".exr"}
+        named = suffix in known and not output.endswith(("/", os.sep))
         if not named or (path.is_dir() and suffix not in ENDINGS):
             return cls(path, read, overwrite)
         if suffix not in endings:

@@ -30,7 +30,17 @@ from unica.viewer.page import Answer, refusal
 
 _PAGE = Path(__file__).parent / "page"
 _SAFE = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # for files that users brought
-_SHOWN = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/avif", "text/html", "image/svg+xml")
+_SHOWN = (
+    "image/png",
+    "image/jpeg",
+    "image/webp",
+    "image/gif",
+    "image/avif",
+    "text/html",
+    "image/svg+xml",
+    "video/mp4",
+    "video/webm",
+)
 _ALIVE = 15.0  # seconds after which a silent stream says that it is there
 
 mimetypes.add_type("image/webp", ".webp")

@@ -82,9 +82,7 @@ def facts_of_model(path: Path) -> dict[str, Any]:
 
 def copies_of_result(path: Path, channels: Sequence[int] | None = None) -> dict[str, str]:
     """Write a thumbnail beside a picture, and a preview if it is large; return their names."""
-    from unica.maps import read_header
-
-    width, height = read_header(path).size
+    width, height = size_of(path)
     if width * height <= LARGE:
         return {"thumb": thumbnail(path, channels)}
     picture = _opened(path, PREVIEW, channels)
@@ -99,9 +97,20 @@ def thumbnail(path: Path, channels: Sequence[int] | None = None) -> str:
     return _small(path, _opened(path, THUMB, channels), THUMB, f"{path.stem}.thumb.webp")
 
 
+def size_of(path: Path) -> tuple[int, int]:
+    """Width and height of a picture or a video."""
+    from unica.image import VIDEOS, video_frames
+    from unica.maps import read_header
+
+    return next(video_frames(path)).size if path.suffix in VIDEOS else read_header(path).size
+
+
 def _opened(path: Path, longest: int, channels: Sequence[int] | None) -> Picture:
+    from unica.image import VIDEOS, load, video_frames
     from unica.maps import Maps, load_source
 
+    if path.suffix in VIDEOS:
+        return load(next(video_frames(path)), longest, smallest=1)
     source = path if channels is None else Maps.beginning_with(path, {}, preview=channels)
     return load_source(source, longest, smallest=1)
 

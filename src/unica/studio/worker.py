@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from unica.errors import UnicaError, reason
 from unica.fleet.lines import claim_stdout, heard
 from unica.jobs.progress import Progress
-from unica.studio.seen import copies_of_result, thumbnail, told_of_maps
+from unica.studio.seen import copies_of_result, size_of, thumbnail, told_of_maps
 
 if TYPE_CHECKING:
     from unica.tasks.run import Frame
@@ -197,10 +197,10 @@ def _origins(frame: Frame) -> bytes:
 
 def _said(path: Path) -> dict[str, Any]:
     """What a picture of unica's says of itself, and its size."""
-    from unica.maps import read_header, read_text
+    from unica.maps import read_text
 
-    header, text = read_header(path), read_text(path)
-    return {"size": list(header.size), "bytes": path.stat().st_size, "command": text.get("unica:command", "")}
+    text = read_text(path)
+    return {"size": list(size_of(path)), "bytes": path.stat().st_size, "command": text.get("unica:command", "")}
 
 
 def _memory() -> int:

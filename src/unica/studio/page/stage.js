@@ -39,6 +39,8 @@ export function show(images, now, name, room = [0, 0, 0, 0]) {
 }
 
 export function image(src, alt) {
+  if (/\.(mp4|webm)(\?|$)/.test(src))
+    return el("video", { src, "aria-label": alt, autoplay: true, loop: true, muted: true, playsInline: true });
   return el("img", { src, alt, draggable: false });
 }
 

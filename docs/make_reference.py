@@ -7,7 +7,7 @@ A test holds the page to the code.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from unica.declare import UNSET, Choice, Flag, Group, Number, Parameter, Whole, parameters
@@ -105,7 +105,7 @@ def _default(parameter: Parameter) -> str:
     return f"`{default}`" if other is UNSET else f"`{default}`; on a command line `{other}`"
 
 
-def _pairs(values: dict[str, object]) -> str:
+def _pairs(values: Mapping[str, object]) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items())
 
 

@@ -410,3 +410,16 @@ def test_an_import_on_the_command_line(tmp_path: Path) -> None:
     inside("import", OFFICIAL, "--image", tmp_path / "x.png", "--sizes", sizes, "-o", tmp_path / "x.unica", "-q")
     model = opened(tmp_path / "x.unica")
     assert model.process.starts == (100, 23, 19) and model.picture.sha256 == load(tmp_path / "x.png").sha256
+
+
+def test_what_is_published_has_a_page_about_the_model(saved: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "page"
+    words = ["push", "x.unica", "you/meadow", "--licence", "cc0-1.0", "--credit", "A. Painter", "--folder", str(folder)]
+    done = command(*words, cwd=saved.parent)
+    assert done.returncode == 0, done.stderr
+    page = (folder / "README.md").read_text()
+    assert page.startswith('---\nlibrary_name: unica\nlicense: "cc0-1.0"\n') and page.count("---\n") >= 2
+    for word in ("# meadow", "A. Painter", 'from_pretrained("you/meadow")', "| preset |", "| measure | mean |"):
+        assert word in page, word
+    assert Image.open(folder / "samples.webp").size[0] > 100
+    assert unica.TrainedModel.from_pretrained(folder).sample(seed=3)[0].size == unica.load(saved).sample()[0].size

@@ -121,11 +121,21 @@ def push(
     model: Annotated[Path, Param("A trained model.", File("MODEL"), argument=True)],
     repository: Annotated[str, Param("Where on the Hugging Face hub.", Text("USER/NAME"), argument=True)],
     private: Annotated[bool, Param("Only you can see it.", Flag())] = False,
+    licence: Annotated[
+        str | None, Param("Licence of the picture it was trained on, as cc0-1.0 or cc-by-4.0.", Text("NAME"))
+    ] = None,
+    credit: Annotated[str | None, Param("Whose picture it is, and where it is from.", Text("TEXT"))] = None,
+    folder: Annotated[
+        Path | None, Param("Write what would be published into this folder, and publish nothing.", File("DIR"))
+    ] = None,
 ) -> None:
-    """Put a model on the Hugging Face hub. Its source picture goes with it, unless it was trained with --no-source."""
+    """Put a model on the Hugging Face hub, with a page about it: samples, how to use it, settings and measures.
+
+    Its source picture goes with it, unless it was trained with --no-source.
+    """
     from unica.cli.train import push_model
 
-    push_model(model, repository, private)
+    push_model(model, repository, private, licence, credit, folder)
 
 
 def info(path: Annotated[Path, Param("A model or a picture.", File("MODEL|PICTURE"), argument=True)]) -> None:

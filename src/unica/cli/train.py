@@ -18,6 +18,7 @@ from unica.engines.author_checkpoints import import_checkpoint
 from unica.engines.base import training_engine
 from unica.engines.train import begin
 from unica.errors import UnicaError, by_reason, reason
+from unica.files import check_folder
 from unica.jobs.models import refuse_others, source_of
 from unica.jobs.outputs import spare
 from unica.jobs.trainings import each_trained, models_of, report, shown
@@ -157,9 +158,24 @@ def import_and_save(
         progress.say(f"{output}: {model.summary}, {settings}")
 
 
-def push_model(path: Path, repository: str, private: bool) -> None:
-    """Put a model on the Hugging Face hub."""
+def push_model(
+    path: Path, repository: str, private: bool, licence: str | None, credit: str | None, folder: Path | None
+) -> None:
+    """Put a model with a page about it on the Hugging Face hub, or only into a folder."""
+    from unica.engines.trained import TrainedModel
+    from unica.jobs.publishing import card_of
+
     model = unica.load(path, device="cpu")
+    if not isinstance(model, TrainedModel):
+        raise UnicaError(f"{path} is a model of the {model.engine} engine, which has nothing to publish")
+    with reporter(False) as progress:
+        progress.say("drawing samples for the model's page")
+        model.beside = card_of(model, repository, licence, credit)
+    if folder is not None:
+        check_folder(folder)
+        model.save_pretrained(folder)
+        say(str(folder))
+        return
     try:
         say(model.push_to_hub(repository, private=private))
     except Exception as error:  # the hub's library raises errors of its own, and those of its transport

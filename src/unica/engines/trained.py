@@ -71,6 +71,7 @@ class TrainedModel(ModelHubMixin, Model, library_name="unica", tags=["unica", "s
         self.device, self.dtype = torch.device(device), dtype
         self.has_source, self.max_side = has_source, max_side
         self.batch = _BATCH[self.device.type]
+        self.beside: dict[str, bytes] = {}  # files that go with it to the hub
         self.patchwork = self._patchwork()
         self.knows_origins = self.patchwork is not None
         self._hub_mixin_config = {"unica": {"recipe": process_to_json(process), "training": self.training}}
@@ -216,6 +217,8 @@ class TrainedModel(ModelHubMixin, Model, library_name="unica", tags=["unica", "s
 
     def _save_pretrained(self, save_directory: Path) -> None:
         self.save(save_directory / HUB_FILE)
+        for name, data in self.beside.items():
+            (save_directory / name).write_bytes(data)
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **settings: Any) -> TrainedModel:

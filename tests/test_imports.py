@@ -26,7 +26,7 @@ LAYERS = (
     {"engines"},
     {"tasks"},
     {"__init__"},  # `import unica` gives engines and tasks
-    {"evaluation", "schema", "viewer"},
+    {"evaluation", "pipeline", "schema", "viewer"},
     {"jobs"},
     {"studio"},
     {"cli"},

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from unica.engines.train import train
     from unica.engines.trained import TrainedModel
     from unica.maps import Maps
+    from unica.pipeline import Pipeline
     from unica.prompts import Prompt
     from unica.regions import Region
     from unica.tasks.declare import stream
@@ -39,6 +40,7 @@ __all__ = [
     "LargeCanvas",
     "Maps",
     "Model",
+    "Pipeline",
     "Prompt",
     "Region",
     "TrainedModel",
@@ -58,6 +60,7 @@ _HOMES = {
     "LargeCanvas": "tasks.large",
     "Maps": "maps.source",
     "Model": "engines.base",
+    "Pipeline": "pipeline",
     "Prompt": "prompts",
     "Region": "regions",
     "TrainedModel": "engines.trained",

@@ -61,7 +61,7 @@ def _page(
     lines = [
         f"# {name.rpartition('/')[2]}",
         "",
-        f"Draws new pictures like one: a {model.engine} model by [unica](https://pypi.org/project/unica/), trained on a"
+        f"Draws new pictures like one: a {model.engine} model by unica, trained on a"
         f" single picture of {width}x{height} pixels.",
         "",
         f"![{_COUNT} samples, seeds 0 to {_COUNT - 1}]({SHEET})",

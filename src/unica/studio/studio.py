@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -87,7 +87,7 @@ class Studio:
         """Keep a picture or a model that somebody sends. What is neither is refused, and not kept."""
         name = safe_name(name or "picture.png")
         record = session.new("model" if Path(name).suffix.lower() in MODELS else kind, {"file": name})
-        try:
+        with self._keeping(session, record):
             path = record.folder / name
             with open(path, "xb") as file:
                 left = LARGEST_FILE
@@ -97,11 +97,6 @@ class Studio:
                         raise UnicaError(f"a file of more than {LARGEST_FILE // 2**20} MB is too large for the studio")
                     file.write(chunk)
             record.about |= facts_of_model(path) if record.kind == "model" else facts_of_picture(path)
-        except BaseException as error:
-            session.remove(record)
-            raise (_without(error, record.folder) if isinstance(error, UnicaError) else error) from None
-        record.save()
-        self._tell(session, {"event": "record", "record": record.as_json()})
         return record
 
     def adopt(self, session: Session, ref: Any) -> Record:
@@ -142,7 +137,7 @@ class Studio:
 
         first, *_ = files.values()
         record = session.new(kind, {"file": first.name})
-        try:
+        with self._keeping(session, record):
             kept = {}
             for name, path in files.items():
                 told = (meant_by(path.stem) or ("color" if path == first else "")) == name
@@ -152,12 +147,18 @@ class Studio:
                     raise UnicaError(f"there are two maps of the name {name}")
                 linked(path, kept[name])
             record.about |= {"file": next(iter(kept.values())).name, **facts_of_maps(kept)}
+        return record
+
+    @contextmanager
+    def _keeping(self, session: Session, record: Record) -> Iterator[None]:
+        """Keep a new record when its files are there, or nothing of it."""
+        try:
+            yield
         except BaseException as error:
             session.remove(record)
             raise (_without(error, record.folder) if isinstance(error, UnicaError) else error) from None
         record.save()
         self._tell(session, {"event": "record", "record": record.as_json()})
-        return record
 
     def _begun_with(self, session: Session) -> set[str]:
         """The records from which something was made."""

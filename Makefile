@@ -4,7 +4,7 @@ JOBS ?= 2
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export OMP_WAIT_POLICY ?= passive
 OPENSEADRAGON := 6.1.1
-.PHONY: demo studio browser viewer test test-slow fuzz lint
+.PHONY: demo studio browser viewer test test-slow test-lowest fuzz lint
 
 demo: .venv/core
 	@for image in examples/images/*.png examples/images/*.jpg; do \
@@ -33,6 +33,14 @@ test: .venv/dev lint
 
 test-slow: .venv/dev
 	$(BIN)/pytest -m slow
+
+# The oldest Python and libraries that are promised, without extras. Installing torch 2.6 takes gigabytes.
+LOWEST ?= python3.10
+test-lowest:
+	$(LOWEST) -m venv .venv-lowest
+	.venv-lowest/bin/pip install -q -c constraints-lowest.txt -e . pytest pytest-xdist hypothesis scipy beartype
+	PATH=$(CURDIR)/.venv-lowest/bin:$$PATH OMP_NUM_THREADS=1 \
+		.venv-lowest/bin/pytest -o addopts= -m 'not slow' -n $(JOBS)
 
 fuzz: .venv/dev
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/fuzz

@@ -127,7 +127,8 @@ class Studio:
         refs = {str(name): _ref(ref) for name, ref in maps.items()}
         record = self.keep_maps(session, {name: self.path(session, ref) for name, ref in refs.items()})
         parts = {ref["record"] for ref in refs.values()} & session.records.keys()
-        for name in parts - self._begun_with(session):
+        record.about["replaced"] = sorted(parts - self._begun_with(session))
+        for name in record.about["replaced"]:
             self.remove(session, name)
         return record
 

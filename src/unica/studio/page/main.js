@@ -49,6 +49,7 @@ function begin() {
 }
 
 function noted(record) {
+  if (state.gone.has(record.id)) return;
   const before = state.records.get(record.id);
   state.records.set(record.id, record);
   if (record.kind !== "job") {

@@ -153,8 +153,14 @@ async function join(maps) {
 
 async function joined(maps) {
   const record = await ask("/studio/maps", maps);
+  record.replaced.forEach(forget);
   state.records.set(record.id, record);
   return record;
+}
+
+function forget(id) {
+  state.gone.add(id);
+  state.records.delete(id);
 }
 
 // Pictures that come and go meanwhile may become one: they are not shown.
@@ -184,7 +190,10 @@ async function addMaps(record, files) {
     });
     tell("choose", made.id);
   } catch (problem) {
-    for (const part of brought) ask(`/studio/records/${part.id}/remove`, {}).catch(() => {});
+    for (const part of brought) {
+      forget(part.id);
+      ask(`/studio/records/${part.id}/remove`, {}).catch(() => {});
+    }
     showProblem(problem.message, "source");
     drawMaps();
   }

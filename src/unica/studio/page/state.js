@@ -17,6 +17,7 @@ export const state = {
   map: null, // the name of the map that is shown, where there are several; or "plane" or "sphere": all of them in light
   channels: {}, // of pictures of many channels: those that are shown, as "3,2,1", by the ids of sources
   bringing: false, // whether files are on their way, which may become one picture
+  gone: new Set(), // ids of records that the page knows to be removed, whatever is told of them late
   picked: new Set(), // results that are to be measured, as "record/file"
   theme: null,
 };

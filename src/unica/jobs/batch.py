@@ -73,9 +73,9 @@ def _check(task: Task, values: Mapping[str, Any], paths: Sequence[Path]) -> None
     for option in options_of_task(task):
         if option.name in _OF_ONE and values.get(option.name):
             raise UnicaError(f"{option.label} is for one source, and there are {len(paths)}")
-    output = Path(values["output"])
-    if output.suffix and not output.is_dir() and not values["output"].endswith("/"):
-        raise UnicaError(f"{output} must be a folder, as {output.stem}/: there are {len(paths)} sources")
+    outputs = Drawing(task, {**values, "path": paths[0]}).outputs
+    if outputs.stem is not None:
+        raise UnicaError(f"{values['output']} must be a folder, as {outputs.stem}/: there are {len(paths)} sources")
     stems = [path.stem for path in paths]
     twice = [str(path) for path in paths if stems.count(path.stem) > 1]
     if twice:

@@ -36,6 +36,7 @@ def test_pictures_are_those_of_the_tasks_to_the_bit(pipe: Pipeline) -> None:
     assert np.array_equal(each, np.stack(both))
     wider = pipe("outpaint", right=8, generator=seeded(1), output_type="pt").images
     assert torch.equal(wider, unica.outpaint(pipe.model, right=8, seed=1, output="pt"))
+    assert pipe("mirror").images[0].size == (56, 44)
     (images,) = pipe(generator=seeded(7), return_dict=False)
     assert images[0].size == (56, 44)
 

@@ -22,7 +22,7 @@ from unica.engines.base import Model
 from unica.engines.trained import TrainedModel
 from unica.errors import UnicaError, one_of, whole
 from unica.tasks import FUNCTIONS, stream
-from unica.tasks.run import Frame, collected
+from unica.tasks.run import collected
 
 _INDEX = "model_index.json"  # by which folders of pipelines are known
 _OUTPUTS = Choice("pil", "pt", "np")
@@ -108,32 +108,21 @@ class Pipeline:
         if width is not None or height is not None:
             own = self.model.picture.size
             settings["size"] = (width or own[0], height or own[1])
-        self.interrupt, step, finished = False, 0, []
+        self.interrupt, finished = False, []
         runs = _runs(generator, whole("num_images", num_images, 1, 10**6))
-        for seed, count in runs:
-            more = {"count": count} if count > 1 or "count" in _names(function) else {}
-            for frame in stream(function, self.model, seed=seed, **more, **settings):
-                if callback_on_step_end is not None:
-                    _tell(callback_on_step_end, self, step, frame)
-                    step += 1
-                if frame.last:
-                    finished.append(frame)
-                if self.interrupt:
-                    break
+        frames = (frame for seed, n in runs for frame in stream(function, self.model, seed=seed, count=n, **settings))
+        for step, frame in enumerate(frames):
+            if callback_on_step_end is not None:
+                tensors = dict.fromkeys(callback_on_step_end_tensor_inputs, frame.state.x)
+                callback_on_step_end(self, step, frame.fraction, tensors)
+            if frame.last:
+                finished.append(frame)
             if self.interrupt:
                 break
         images = collected(finished, output) if finished else []
         if not return_dict:
             return (images,)
         return PipelineOutput(images, [frame.seed for frame in finished])
-
-
-def _tell(callback: Callback, pipe: Pipeline, step: int, frame: Frame) -> None:
-    callback(pipe, step, frame.fraction, {"latents": frame.state.x})
-
-
-def _names(function: Any) -> set[str]:
-    return {parameter.name for parameter in function.task.parameters}
 
 
 def _runs(generator: torch.Generator | Sequence[torch.Generator] | None, count: int) -> list[tuple[int, int]]:

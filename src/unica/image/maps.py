@@ -24,6 +24,8 @@ KINDS: tuple[Kind, ...] = ("color", "normal", "scalar", "labels")
 MOST_CHANNELS = 64  # of all maps of a picture together
 WEIGHTS: dict[Kind, float] = {"color": 1.0, "normal": 0.5, "scalar": 0.5, "labels": 0.5}  # by kind, beside each other
 _COLOUR = 3.0  # the squared weights of all channels together are at most those of a colour picture
+_ROUNDED = 1e-6  # lengths that differ by less are the same
+_ON_LEVEL = 0.02  # how near to a level of its file, in levels, a number is that level
 _SHORT = 1e-3  # vectors are not shorter than this, so that they have a direction
 
 
@@ -126,11 +128,17 @@ def settled(pixels: Float[Tensor, "c h w"], maps: Sequence[Map]) -> Float[Tensor
 
 
 def _unit(planes: Float[Tensor, "3 h w"], one: Map) -> Float[Tensor, "3 h w"]:
-    """Vectors of length 1. Those that are as long as rounding lets them be stay as they are."""
-    length = planes.norm(dim=0, keepdim=True) / one.amplitude
-    step = 0.0 if one.real else (one.high[0] - one.low[0]) ** -1 * 2
-    close = (length - 1).abs() <= math.sqrt(3) * step / 2 + 1e-6
-    return torch.where(close, planes, planes / length.clamp_min(_SHORT))
+    """Vectors of length 1. Those of a file's levels stay, if they are as long as rounding lets them be."""
+    shares = planes / one.amplitude
+    length = shares.norm(dim=0, keepdim=True)
+    if one.real:
+        stays = (length - 1).abs() <= _ROUNDED
+    else:
+        step = 2 / (one.high[0] - one.low[0])
+        levels = (shares + 1) / step
+        on_levels = ((levels - levels.round()).abs() < _ON_LEVEL).all(0, keepdim=True)
+        stays = on_levels & ((length - 1).abs() <= math.sqrt(3) * step / 2 + _ROUNDED)
+    return torch.where(stays, planes, planes / length.clamp_min(_SHORT))
 
 
 def smooth(maps: Sequence[Map]) -> Bool[Tensor, " c"]:

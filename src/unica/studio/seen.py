@@ -40,10 +40,10 @@ def facts_of_maps(files: Mapping[str, Path]) -> dict[str, Any]:
     """Of several maps, the first of which is the picture's own."""
     from unica.maps import Maps, load_source, read_text
 
-    picture = load_source(Maps(files), smallest=1)
+    picture = load_source(Maps(files), PREVIEW, smallest=1)
     first, *_ = paths = list(files.values())
     return {
-        "size": list(picture.size),
+        "size": list(picture.original_size),
         "sha256": picture.sha256,
         "bytes": sum(path.stat().st_size for path in paths),
         "restores": _restores(read_text(first)),
@@ -53,7 +53,11 @@ def facts_of_maps(files: Mapping[str, Path]) -> dict[str, Any]:
 
 
 def told_of_maps(maps: Sequence[Map], files: Sequence[str]) -> list[dict[str, Any]]:
-    """What the page must know of a picture's maps; nothing, if it is an ordinary picture."""
+    """What the page must know of a picture's maps; nothing, if it is an ordinary picture. All of one file are one."""
+    from unica.maps import is_one_file
+
+    if is_one_file(maps):
+        return [{"name": maps[0].name, "kind": "scalar", "channels": sum(m.channels for m in maps), "file": files[0]}]
     return [
         {"name": one.name, "kind": one.kind, "channels": one.channels, "file": file} for one, file in zip(maps, files)
     ]

@@ -99,7 +99,7 @@ def draw(job: Mapping[str, Any], tell: Tell, control: Control) -> dict[str, Any]
 
         def saved(self, picture: Mapping[str, Any]) -> None:
             path = Path(picture["path"])
-            beside = copies_of_result(path, drawing.values["preview"])
+            beside = copies_of_result(path, None if picture.get("maps") else drawing.values["preview"])
             if picture["seed"] in origins:
                 beside["origins"] = f"{path.stem}.origins.png"
                 (folder / beside["origins"]).write_bytes(origins.pop(picture["seed"]))
@@ -128,11 +128,11 @@ def train(job: Mapping[str, Any], tell: Tell, control: Control) -> dict[str, Any
     import unica
     from unica.engines.train import begin
     from unica.image import save_png
-    from unica.maps import Maps
+    from unica.jobs.models import source_of
 
     path, shown = Path(job["output"]), _SHOWN_AFTER
-    source = Maps.beginning_with(Path(job["path"]), dict(job["with_"])) if job["with_"] else job["path"]
-    session = begin(source, output=path, **job["values"])
+    source = {"path": Path(job["path"]), "with_": job["with_"], "weight": (), "preview": None}
+    session = begin(source_of(source), output=path, **job["values"])
     session.keep()
     tell({"event": "levels", "sizes": [[w, h] for h, w in session.trainer.process.sizes]})
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from unica.tasks.run import Frame
 
 _BAND = 0.1  # of a tile's side: how far into the tile its border reaches
+_COLORS = 2  # kinds of borders, unless another number is asked for
 _MOST_ROWS = 8  # of a sheet
 _ATTEMPTS, _PLAIN = 4, 1.0  # how often a border is drawn until its step is no larger than the source's usual one
 
@@ -66,7 +67,7 @@ def _shorthand(values: dict[str, Any]) -> dict[str, Any]:
     """`random` is a set with one kind of border."""
     if values.get("random") is None:
         return values
-    if values.get("colors", 2) not in (1, 2):
+    if values.get("colors", _COLORS) not in (1, _COLORS):
         raise UnicaError("random is in place of colors: give one of them")
     return {**values, "colors": 1, "count": values["random"], "random": None}
 
@@ -105,7 +106,7 @@ def tiles(
     model: Model,
     colors: Annotated[
         int, Param("How many kinds of borders there are. With 1, all tiles fit beside each other.", Whole(1, 8))
-    ] = 2,
+    ] = _COLORS,
     by: Annotated[
         str,
         Param("What must agree where tiles meet: their edges, or their corners.", Choice("edges", "corners")),

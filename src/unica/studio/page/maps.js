@@ -99,9 +99,13 @@ function row(record, maps, one) {
     { "aria-label": `What ${one.file} is` },
     names.map((name) => el("option", { value: name, selected: name === one.name }, name)),
   );
-  select.addEventListener("change", () =>
-    join(Object.fromEntries(maps.map((map) => [map === one ? select.value : map.name, { record: record.id, file: map.file }]))),
-  );
+  select.addEventListener("change", () => {
+    if (maps.some((map) => map.name === select.value)) {
+      showProblem(`there is a map ${select.value} already: leave it out first`, "source");
+      select.value = one.name;
+    } else join(asked(maps.map((map) => ({ ...map, name: map === one ? select.value : map.name }))));
+  });
+  const asked = (some) => Object.fromEntries(some.map((map) => [map.name, { record: record.id, file: map.file }]));
   return el(
     "li",
     {},
@@ -128,12 +132,7 @@ function row(record, maps, one) {
         type: "button",
         className: "quiet",
         "aria-label": `Leave ${one.name} out`,
-        onclick: () =>
-          join(
-            Object.fromEntries(
-              maps.filter((map) => map !== one).map((map) => [map.name, { record: record.id, file: map.file }]),
-            ),
-          ),
+        onclick: () => join(asked(maps.filter((map) => map !== one))),
       },
       "✕",
     ),

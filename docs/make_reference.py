@@ -12,8 +12,8 @@ from pathlib import Path
 
 from unica.declare import UNSET, Choice, Flag, Group, Number, Parameter, Whole, parameters
 from unica.engines.base import engines
-from unica.jobs.drawing import OutputOptions, TileOptions
 from unica.jobs.models import ModelOptions
+from unica.jobs.task_options import OutputOptions, TileOptions
 from unica.tasks import Task, tasks
 
 PAGE = Path(__file__).parent / "reference.md"

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from unica.cli.app import make_app
 from unica.image import read_text
 from unica.jobs.again import python, read_command
-from unica.jobs.drawing import options_of_task
 from unica.jobs.options import read_values
+from unica.jobs.task_options import options_of_task
 
 CLIP = str(Path(__file__).parent / "clip")
 COMMANDS = [

@@ -23,9 +23,9 @@ from unica import cli
 from unica.cli.app import make_app
 from unica.errors import UnicaError
 from unica.image import read_text, save_png
-from unica.jobs.drawing import options_of_task
 from unica.jobs.outputs import without_folders
 from unica.jobs.progress import Forecast, Progress
+from unica.jobs.task_options import options_of_task
 from unica.tasks import tasks
 
 

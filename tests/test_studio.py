@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 
 from unica.cli.app import make_app
 from unica.errors import UnicaError
-from unica.jobs.drawing import options_of_task
+from unica.jobs.task_options import options_of_task
 from unica.tasks import tasks
 
 pytest.importorskip("gradio")

@@ -21,8 +21,8 @@ from unica.evaluation import Networks
 from unica.evaluation.bench import Benchmark, Method, find_images, run
 from unica.image import read_text
 from unica.jobs.again import read_command
-from unica.jobs.drawing import options_of_task
 from unica.jobs.pictures import drawing
+from unica.jobs.task_options import options_of_task
 from unica.tasks import tasks
 
 CHANGING = ("seconds", "seconds_per_picture", "first_preview_seconds", "peak_memory_mb")  # from run to run

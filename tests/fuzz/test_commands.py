@@ -43,8 +43,8 @@ from unica.declare import (
     Whole,
 )
 from unica.image import png_bytes, to_pil
-from unica.jobs.drawing import options_of_task
 from unica.jobs.options import Option, options_of
+from unica.jobs.task_options import options_of_task
 from unica.tasks import tasks
 
 LONGEST = 20.0  # seconds of a processor that a command may take; nearly all need less than one

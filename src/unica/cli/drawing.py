@@ -15,8 +15,8 @@ from unica.cli.signals import Stopped
 from unica.cli.terminal import complain
 from unica.declare import Texts
 from unica.errors import UnicaError, as_path, by_reason
-from unica.jobs.drawing import options_of_task
 from unica.jobs.options import Option
+from unica.jobs.task_options import options_of_task
 from unica.tasks import Task, tasks
 
 

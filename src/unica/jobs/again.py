@@ -11,9 +11,9 @@ from typing import Any
 from unica.declare import File, Flag, Group, Parameter, parameters
 from unica.engines.base import find, picture_engine
 from unica.jobs import workers
-from unica.jobs.drawing import options_of_task
 from unica.jobs.models import has_maps, is_model
 from unica.jobs.options import Option
+from unica.jobs.task_options import options_of_task
 from unica.tasks import Task, tasks
 
 

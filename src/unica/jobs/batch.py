@@ -11,10 +11,11 @@ from typing import Any
 from unica.errors import UnicaError, reason
 from unica.fleet import Job, several, stream
 from unica.jobs import workers
-from unica.jobs.drawing import Drawing, options_of_task
+from unica.jobs.drawing import Drawing
 from unica.jobs.models import is_model
 from unica.jobs.options import read_values, written_values
 from unica.jobs.progress import Progress
+from unica.jobs.task_options import options_of_task
 from unica.tasks import Task, tasks
 
 _OF_ONE = ("with_", "show_mask", "resume")  # options that are for one source

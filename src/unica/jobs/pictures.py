@@ -17,9 +17,10 @@ from typing import Any
 
 from unica.fleet import Job, several, stream
 from unica.jobs import workers
-from unica.jobs.drawing import Drawing, Drawn, options_of_task
+from unica.jobs.drawing import Drawing, Drawn
 from unica.jobs.options import read_values, written_values
 from unica.jobs.progress import Forecast, Progress
+from unica.jobs.task_options import options_of_task
 from unica.jobs.tiles import TiledDrawing, writes_tiles
 from unica.tasks import Task, tasks
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from unica.errors import UnicaError, listed
 from unica.fleet import Job, stream
-from unica.jobs.drawing import Drawing, options_of_task
+from unica.jobs.drawing import Drawing
 from unica.jobs.options import as_text, read_values
 from unica.jobs.progress import PixelProgress, Progress
+from unica.jobs.task_options import options_of_task
 from unica.jobs.workers import NAMES
 from unica.machine import peak_memory_mb
 from unica.maps import WRITTEN

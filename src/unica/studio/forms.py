@@ -6,8 +6,8 @@ from typing import Any
 from unica.declare import UNSET, Choice, File, Group, Number, Parameter, Whole, parameters
 from unica.engines.base import MAX_SIDE, engines, picture_engine
 from unica.errors import UnicaError
-from unica.jobs.drawing import OutputOptions, TileOptions, options_of_task
 from unica.jobs.options import Option, options_of
+from unica.jobs.task_options import OutputOptions, TileOptions, options_of_task
 from unica.jobs.training import Budget, EngineName, MaxSide, Preset, Steps, TrainSeed, knob_options
 from unica.maps import MAP_NAMES
 from unica.tasks import Task, tasks

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from unica.errors import UnicaError
 from unica.jobs.again import read_command
-from unica.jobs.drawing import options_of_task
 from unica.jobs.options import as_text
+from unica.jobs.task_options import options_of_task
 from unica.studio.forms import files_of, options_of_form
 
 if TYPE_CHECKING:

@@ -83,8 +83,9 @@ class _Told(Progress):
 def draw(job: Mapping[str, Any], tell: Tell, control: Control) -> dict[str, Any]:
     """A task, from its values to files. Returns the report that the command line writes."""
     from unica.jobs.again import python
-    from unica.jobs.drawing import Drawing, options_of_task
+    from unica.jobs.drawing import Drawing
     from unica.jobs.options import read_values
+    from unica.jobs.task_options import options_of_task
     from unica.tasks import tasks
 
     task = tasks()[job["task"]]

@@ -4,7 +4,7 @@ JOBS ?= 2
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export OMP_WAIT_POLICY ?= passive
 OPENSEADRAGON := 6.1.1
-.PHONY: demo studio browser viewer test test-slow test-lowest fuzz lint
+.PHONY: demo studio docs browser viewer test test-slow test-lowest fuzz lint
 
 demo: .venv/core
 	@for image in examples/images/*.png examples/images/*.jpg; do \
@@ -14,6 +14,10 @@ demo: .venv/core
 
 studio: .venv/studio
 	$(BIN)/unica studio --open
+
+# The documentation as a site that works from its files: build/docs/index.html.
+docs: .venv/docs
+	$(BIN)/python docs/make_site.py
 
 browser:
 	@command -v chromium >/dev/null || command -v apt-get >/dev/null || { echo "Install Chromium, which the studio's tests need."; exit 1; }
@@ -57,6 +61,10 @@ lint: .venv/dev
 
 .venv/studio: .venv/core
 	$(BIN)/pip install -q -c constraints.txt -e '.[studio]'
+	@touch $@
+
+.venv/docs: .venv/core
+	$(BIN)/pip install -q -c constraints.txt -e '.[docs]'
 	@touch $@
 
 .venv/dev: .venv/core

@@ -41,15 +41,15 @@ def page() -> str:
     lines += [
         "## Options of every command that draws",
         "",
-        *_table([*parameters(ModelOptions), *parameters(OutputOptions), *parameters(TileOptions)]),
+        *table([*parameters(ModelOptions), *parameters(OutputOptions), *parameters(TileOptions)]),
         "",
     ]
     lines += ["## Engines", ""]
     for engine in engines().values():
         lines += [f"### {engine.name}", "", _sentence(engine.summary[0].upper() + engine.summary[1:]), ""]
-        lines += [*_table(parameters(engine.knobs)), ""]
+        lines += [*table(parameters(engine.knobs)), ""]
         if parameters(engine.training_knobs):
-            lines += ["When training:", "", *_table(parameters(engine.training_knobs)), ""]
+            lines += ["When training:", "", *table(parameters(engine.training_knobs)), ""]
         if engine.presets:
             lines += ["| preset | |", "| --- | --- |"]
             lines += [f"| `{name}` | {summary} |" for name, summary in engine.presets.items()]
@@ -62,10 +62,11 @@ def page() -> str:
 
 
 def _task(task: Task) -> Iterator[str]:
-    yield from (f"### {task.name}", "", task.description, "", *_table(task.parameters), "")
+    yield from (f"### {task.name}", "", task.description, "", *table(task.parameters), "")
 
 
-def _table(declared: Sequence[Parameter]) -> Iterator[str]:
+def table(declared: Sequence[Parameter]) -> Iterator[str]:
+    """The rows of a table of parameters."""
     yield from ("| parameter | option | values | default | |", "| --- | --- | --- | --- | --- |")
     for parameter in declared:
         if isinstance(parameter.kind, Group):

@@ -4,7 +4,7 @@ JOBS ?= 2
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export OMP_WAIT_POLICY ?= passive
 OPENSEADRAGON := 6.1.1
-.PHONY: demo studio docs browser viewer test test-slow test-lowest fuzz lint
+.PHONY: demo studio docs pages browser viewer test test-slow test-lowest fuzz lint
 
 demo: .venv/core
 	@for image in examples/images/*.png examples/images/*.jpg; do \
@@ -18,6 +18,10 @@ studio: .venv/studio
 # The documentation as a site that works from its files: build/docs/index.html.
 docs: .venv/docs
 	$(BIN)/python docs/make_site.py
+
+# Everything that the pages tell users to type, in a new environment: some 20 minutes.
+pages: .venv/dev
+	$(BIN)/python docs/run_commands.py
 
 browser:
 	@command -v chromium >/dev/null || command -v apt-get >/dev/null || { echo "Install Chromium, which the studio's tests need."; exit 1; }

@@ -32,7 +32,16 @@ from unica.jobs.options import read_values  # noqa: E402
 from unica.jobs.task_options import options_of_task  # noqa: E402
 from unica.tasks import Task, tasks  # noqa: E402
 
-COPIED = ["*.md", "LICENSE", "docs/*.md", "docs/site.*", "docs/notes/*.md", "docs/images/**/*.jpg", "examples/*/*.md"]
+COPIED = [
+    "*.md",
+    "LICENSE",
+    "docs/*.md",
+    "docs/site.*",
+    "docs/notes/*.md",
+    "docs/images/**/*.jpg",
+    "examples/*/*.md",
+    "integrations/*/*.md",
+]
 HOME, TASKS, TUTORIAL = "README.md", "docs/tasks", "docs/tutorial.md"
 Menu = Sequence[tuple[str, Any]]  # titles, each with a page or a menu below it
 MENU: Menu = [  # the pages of tasks are put below their overview
@@ -51,6 +60,7 @@ MENU: Menu = [  # the pages of tasks are put below their overview
             ("Many machines", "docs/scaling.md"),
             ("Maps and channels", "docs/maps.md"),
             ("Measuring pictures", "docs/evaluation.md"),
+            ("In ComfyUI", "integrations/comfyui/README.md"),
         ],
     ),
     ("Reference", "docs/reference.md"),

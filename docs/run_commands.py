@@ -73,12 +73,16 @@ NAMES = {  # what the programs of a page take for granted
 }
 SERVED = {"docs/studio.md": "unica studio --port 7860"}  # what runs beside the programs of a page
 PROGRAM = """
-import json, sys
+import json, sys, traceback
 names = {"__name__": "page"}
 exec(sys.argv[1], names)
 for line in sys.stdin:
-    exec(json.loads(line), names)
-    print("\\nran", flush=True)
+    try:
+        exec(json.loads(line), names)
+        print("\\nran", flush=True)
+    except Exception:
+        traceback.print_exc(file=sys.stdout)
+        print("\\nfailed", flush=True)
 """
 
 
@@ -241,6 +245,8 @@ def run_programs(page: str, programs: list[Piece], folder: Path, place: Place) -
         for line in running.stdout:
             if line == "ran\n":
                 return None
+            if line == "failed\n":
+                break
             said += line
         raise Failed(said[-2000:])
 

@@ -30,7 +30,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pages(tmp_path: Path) -> Path:
     """What the site is made of, to be spoilt."""
     shutil.copytree(ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("__pycache__"))
-    for path in [*ROOT.glob("*.md"), ROOT / "LICENSE", *ROOT.glob("examples/*/*.md")]:
+    for path in [
+        *ROOT.glob("*.md"),
+        ROOT / "LICENSE",
+        *ROOT.glob("examples/*/*.md"),
+        *ROOT.glob("integrations/*/*.md"),
+    ]:
         (tmp_path / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, tmp_path / path.relative_to(ROOT))
     return tmp_path

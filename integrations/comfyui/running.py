@@ -1,0 +1,89 @@
+"""Between unica and ComfyUI: pictures as both have them, progress with previews, and stopping."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import comfy.model_management  # pyright: ignore[reportMissingImports]
+import comfy.utils  # pyright: ignore[reportMissingImports]
+import torch
+from PIL import Image
+
+from unica.errors import UnicaError
+from unica.tasks import Task
+from unica.tasks.run import Frame, collected
+
+_STEPS = 1000  # of a progress bar
+_EVERY, _PREVIEW = 0.5, 512  # seconds between previews, and their longest side
+_NO_MASK = (64, 64)  # the size of the empty mask that ComfyUI loads with a picture without transparency
+
+
+def picture(images: torch.Tensor, mask: torch.Tensor | None = None) -> Image.Image:
+    """The one picture of a batch [1, h, w, c] in [0, 1]. The mask, [1, h, w], is 1 where it is transparent."""
+    if len(images) != 1:
+        raise UnicaError(f"unica makes new pictures from one picture, and {len(images)} came: pick one of the batch")
+    pixels = images[0].float()
+    if mask is not None and not _is_empty(mask):
+        pixels = torch.cat([pixels[..., :3], 1 - _fitted(mask, *pixels.shape[:2])[0, ..., None]], -1)
+    return _pillow(pixels)
+
+
+def mask_picture(mask: torch.Tensor) -> Image.Image | None:
+    """A mask [h, w] or [1, h, w] as a picture that is white where it is 1; None for one that marks nothing."""
+    return None if _is_empty(mask) else _pillow(mask.reshape(-1, *mask.shape[-2:])[0].float()[..., None])
+
+
+def _fitted(mask: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """The first mask of a batch, [1, h, w], at this size."""
+    mask = mask.reshape(-1, 1, *mask.shape[-2:])[:1].float()
+    return torch.nn.functional.interpolate(mask, (height, width), mode="bilinear", antialias=True)[:, 0]
+
+
+def _is_empty(mask: torch.Tensor) -> bool:
+    return mask.shape[-2:] == _NO_MASK and not mask.any()
+
+
+def _pillow(pixels: torch.Tensor) -> Image.Image:
+    array = (pixels.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+    return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
+
+
+@contextmanager
+def computing() -> Iterator[None]:
+    """ComfyUI runs nodes without gradients; training and guidance need them."""
+    with torch.inference_mode(False):
+        yield
+
+
+def follow() -> Callable[..., None]:
+    """A function that is told how much is done, with a preview if there is one. It raises when the user stops."""
+    bar, shown = comfy.utils.ProgressBar(_STEPS), -_EVERY
+
+    def tell(done: float, preview: Callable[[], Image.Image] | None = None) -> None:
+        nonlocal shown
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        seen = None
+        if preview is not None and time.monotonic() - shown >= _EVERY:
+            shown = time.monotonic()
+            seen = ("JPEG", preview().convert("RGB"), _PREVIEW)
+        bar.update_absolute(round(done * _STEPS), _STEPS, seen)
+
+    return tell
+
+
+def drawn(task: Task, model: Any, values: Mapping[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The pictures of a run as a batch [b, h, w, 3] in [0, 1], and masks [b, h, w] that are 1 where they are clear."""
+    tell, finished = follow(), list[Frame]()
+    for frame in task.frames(model, **values):
+        tell(frame.done, frame.image)
+        if frame.last:
+            finished.append(frame)
+    pixels: torch.Tensor = collected(finished, "pt").movedim(1, -1)
+    *_, channels = pixels.shape
+    clear = 1 - pixels[..., -1] if channels in (2, 4) else torch.zeros(pixels.shape[:-1])
+    colours = pixels[..., :3] if channels > 2 else pixels[..., :1].expand(*pixels.shape[:-1], 3)
+    device = comfy.model_management.intermediate_device()
+    return colours.contiguous().to(device), clear.to(device)

@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "docs"), str(ROOT / "examples")]
@@ -160,8 +161,11 @@ def build(output: Path, root: Path = ROOT) -> None:
         if done.returncode:
             said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr).partition("Traceback")[0]
             raise Fault(f"the site cannot be built:\n{said}")
+        (folder / "site" / "404.html").unlink()  # which only a server shows
         for path in (folder / "site").rglob("*.html"):
-            path.write_text(_without_network(path.read_text(), path.relative_to(folder / "site")))
+            page = _without_network(path.read_text(), path.relative_to(folder / "site"))
+            _check_files(page, path)
+            path.write_text(page)
         shutil.rmtree(output, ignore_errors=True)
         shutil.copytree(folder / "site", output)
 
@@ -171,7 +175,7 @@ def _pages(root: Path, folder: Path) -> Iterator[tuple[str, str]]:
     for path in sorted(path for pattern in COPIED for path in root.glob(pattern)):
         name = path.relative_to(root).as_posix()
         if path.suffix == ".md":
-            text = path.read_text()
+            text = path.read_text().replace("tutorial.ipynb)", "tutorial.md)")
             yield name, text.replace("## How it works", f"{_wall()}## How it works") if name == HOME else text
         else:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -272,6 +276,13 @@ def _without_network(page: str, name: Path) -> str:
     if loaded:
         raise Fault(f"{name} loads {', '.join(loaded)} from the network")
     return page
+
+
+def _check_files(page: str, path: Path) -> None:
+    """Refuse links to files that are not in the site."""
+    for link in re.findall(r"""<(?:a|img|script)\b[^>]*?\b(?:href|src)="?([^" >#?]+)""", page):
+        if not re.match(r"[a-z]+:", link) and not (path.parent / unquote(link)).exists():
+            raise Fault(f"{path.name} has a link to {link}, which does not exist")
 
 
 def _menu() -> Menu:

@@ -42,9 +42,11 @@ SKIPPED = {
     r"^@task\(": "is not a whole program",
 }
 SHORTER = {  # what is written, and what runs instead
-    r"--budget \d+[mh]": "--budget 20s",
+    r"--budget 1h": "--budget 40s",
+    r"--budget \d+m": "--budget 20s",
     r'budget="\d+m"': 'budget="20s"',
     r"-n (20|50|1000)\b": "-n 2",
+    r"^(unica bench photos/ --.*)$": r"\1 -n 2",
     r"--size 32768x32768": "--size 1600x1600",
     r"--size 20000x(\d\d)\d\d\d?": r"--size 1600x\g<1>0",
     r"'unica\[(\w+)\]'": r"-c constraints.txt '.[\1]'",

@@ -332,7 +332,7 @@ BAD = [
     ({"mode": "region"}, "mode region needs one"),
     ({"where": BOX}, "no other mode does"),
     ({"mode": "restyle", "size": (64, 48)}, "size is not for it"),
-    ({"mode": "region", "where": BOX, "scale": 1.0}, "scale guides through a network"),
+    ({"mode": "region", "where": BOX, "scale": 1.0}, "scale is for the modes content, style and restyle"),
     ({"count": 0}, "count must be"),
 ]
 

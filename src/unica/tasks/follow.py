@@ -188,8 +188,13 @@ def guided(
             raise UnicaError("this model was saved without its source: there is no picture to work on")
         if size is not None:
             raise UnicaError(f"mode {mode} works on the source as it is: size is not for it")
-    if scale is not None and (mode == "region" or not model.differentiable):
-        raise UnicaError("scale guides through a network, in modes content, style and restyle: it is not for this run")
+    if scale is not None and mode == "region":
+        raise UnicaError("scale is for the modes content, style and restyle, not for region")
+    if scale is not None and not model.differentiable:
+        raise UnicaError(
+            "scale guides through a network, and patches draw the detail of this model: if its network can draw all of"
+            " it, the setting detail=network lets it"
+        )
     # An engine that only copies patches would undo what was gained in the free steps.
     model, hold = model.for_guidance(), None if model.differentiable else _HOLD
     if where is not None:

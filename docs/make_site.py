@@ -97,13 +97,13 @@ MENU: Menu = [  # the pages of tasks are put below their overview
     ),
 ]
 GALLERY = "On the left is the input, then what `instant`, `hybrid`, `sinddm` and `sindiffusion` make of it."
-EXAMPLES = {  # of commands: a picture, what it shows, and the command that made it
+EXAMPLES = {  # of commands: a picture, what it shows, and an example of the command
     name: (f"gallery/{name}.jpg", GALLERY, f"unica {name} source.png {options}".strip())
     for name, (_, options) in gallery.TASKS.items()
 } | {
     "text": (
         "text/instant.jpg",
-        "On the left is the source; then new pictures by a very small CLIP, in four modes ([more](../text.md)).",
+        "On the left is the source; then four modes of `instant`, by a very small CLIP ([more](../text.md#modes)).",
         'unica text photo.jpg "vertical stripes" --mode content',
     )
 }
@@ -141,16 +141,20 @@ class Fault(Exception):
 
 
 def build(output: Path, root: Path = ROOT) -> None:
-    """Write the site of the pages under `root` to the folder `output`, in place of what is there."""
+    """Write the site of the pages under `root` to the folder `output`, in place of an older one."""
+    if output.exists() and any(output.iterdir()) and not (output / "search.json").exists():
+        raise Fault(f"{output} holds other files: name a new folder, or one with an older site")
     if (root / "docs" / "reference.md").read_text() != make_reference.page():
         raise Fault("docs/reference.md is not that of the code: run `python docs/make_reference.py`")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         staged = dict(_pages(root, folder / "pages"))
         menu = _menu()
-        missing = sorted(staged.keys() ^ set(_pages_of(menu)))
-        if missing:
-            raise Fault(f"no menu in docs/make_site.py has, or no file is: {', '.join(missing)}")
+        in_menu = set(_pages_of(menu))
+        if staged.keys() - in_menu:
+            raise Fault(f"not in MENU of docs/make_site.py: {', '.join(sorted(staged.keys() - in_menu))}")
+        if in_menu - staged.keys():
+            raise Fault(f"MENU of docs/make_site.py has no page: {', '.join(sorted(in_menu - staged.keys()))}")
         for name, text in staged.items():
             path = folder / "pages" / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -159,14 +163,15 @@ def build(output: Path, root: Path = ROOT) -> None:
         program = [sys.executable, "-m", "zensical", "build", "--strict"]
         done = subprocess.run(program, cwd=folder, capture_output=True, text=True)
         if done.returncode:
-            said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr).partition("Traceback")[0]
-            raise Fault(f"the site cannot be built:\n{said}")
+            said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
+            raise Fault(f"the site cannot be built:\n{said.partition('Traceback')[0].strip() or said[-2000:]}")
         (folder / "site" / "404.html").unlink()  # which only a server shows
         for path in (folder / "site").rglob("*.html"):
             page = _without_network(path.read_text(), path.relative_to(folder / "site"))
             _check_files(page, path)
             path.write_text(page)
-        shutil.rmtree(output, ignore_errors=True)
+        if output.exists():
+            shutil.rmtree(output)
         shutil.copytree(folder / "site", output)
 
 
@@ -176,7 +181,7 @@ def _pages(root: Path, folder: Path) -> Iterator[tuple[str, str]]:
         name = path.relative_to(root).as_posix()
         if path.suffix == ".md":
             text = path.read_text().replace("tutorial.ipynb)", "tutorial.md)")
-            yield name, text.replace("## How it works", f"{_wall()}## How it works") if name == HOME else text
+            yield name, _with_wall(text) if name == HOME else text
         else:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, folder / name)
@@ -185,14 +190,17 @@ def _pages(root: Path, folder: Path) -> Iterator[tuple[str, str]]:
     yield TUTORIAL, notebook_page(json.loads((root / "docs" / "tutorial.ipynb").read_text()))
 
 
-def _wall() -> str:
-    """Every task with its picture and a link, two in a row."""
+def _with_wall(home: str) -> str:
+    """The home page with every task, its picture and a link, two in a row."""
+    before, mark, after = home.partition("## How it works\n")
+    if not mark:
+        raise Fault(f"{HOME} has no heading 'How it works', before which the tasks are shown")
     cells = []
     for name, (picture, *_) in EXAMPLES.items():
         page = f"{TASKS}/{name}.md"
         cells.append(f"[**{name}**]({page}): {tasks()[name].summary} [![{name}](docs/images/{picture})]({page})")
     rows = [f"| {left} | {right} |" for left, right in zip(cells[::2], [*cells[1::2], ""], strict=False)]
-    return "\n".join(["## What it does", "| | |", "| --- | --- |", *rows, "", ""])
+    return "\n".join([f"{before}## What it does", "| | |", "| --- | --- |", *rows, "", mark + after])
 
 
 def task_page(task: Task, root: Path = ROOT) -> str:
@@ -202,17 +210,19 @@ def task_page(task: Task, root: Path = ROOT) -> str:
         lines += ["It is a Python function only ([an example](../python.md#any-score-follow)).", ""]
         shared = []
     else:
+        if task.name not in EXAMPLES:
+            raise Fault(f"{task.name} has no picture: examples/gallery.py draws them")
         picture, shown, command = EXAMPLES[task.name]
         lines += [*_overview(task.name, (root / "docs" / "tasks.md").read_text()), ""]
         lines += [f"![{task.name}](../images/{picture})", "", f"*{shown}*", ""]
         lines += ["## Command", "", "```sh", command, "```", ""]
-        lines += ["## Python", "", "```python", _program(command), "```", ""]
+        lines += ["## Python", "The first picture of this command:", "", "```python", _program(command), "```", ""]
         shared = ["", "[All commands share more options](../reference.md#options-of-every-command-that-draws).", ""]
     return "\n".join([*lines, "## Parameters", "", *make_reference.table(task.parameters), *shared]) + "\n"
 
 
 def _program(command: str) -> str:
-    """What a command draws, in Python."""
+    """A program that draws the first picture of a command."""
     read = read_command(command)
     assert read is not None, command
     options = options_of_task(read.task)
@@ -244,10 +254,9 @@ def notebook_page(notebook: Any) -> str:
 
 
 def _checked(name: str, text: str) -> str:
-    """The text. The site's Markdown takes a list that follows a line of text for more of that text."""
-    before = ""
+    """The text; a list without an empty line before it, which the site would show as running text, is refused."""
+    before, item = "", re.compile(r"([-*]|\d+\.) ")
     for number, line in enumerate(_outside_code(text), 1):
-        item = re.compile(r"([-*]|\d+\.) ")
         if item.match(line) and before and before[0] not in "# " and not item.match(before):
             raise Fault(f"{name}:{number}: a list needs an empty line before it")
         before = line

@@ -2,10 +2,11 @@
 
     python docs/run_commands.py [PAGE ...]
 
-Each page gets a folder with the files that it names, and the commands and programs of its code blocks run there in
-their order. Commands that install run in a copy of the repository. Servers are started, asked for their page, and
-stopped. What needs a network, a GPU or other machines is skipped, and what would take hours is made shorter; both are
-listed at the end with the reason. The exit code is 1 if anything failed.
+The pages and the code are those of the last commit. Each page gets a folder with the files that it names, and the
+commands and programs of its code blocks run there in their order. Commands that install run in a copy of the
+repository. Servers are started, asked for their page, and stopped. What needs a network, a GPU or other machines is
+skipped, and what would take hours is made shorter; both are listed at the end with the reason. The exit code is 1 if
+anything failed.
 """
 
 from __future__ import annotations
@@ -23,18 +24,21 @@ import tempfile
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
 
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+LONGEST = 1200  # seconds that a command may take
 CLIP = ROOT / "tests" / "clip"  # a tiny CLIP, in place of one that would be downloaded
 SKIPPED = {
-    r"^make (test|test-slow|browser)\b": "is what continuous integration runs",
+    r"^make (test|test-slow|browser|pages)\b": "is run by itself",
     r"--ray|s3://": "needs other machines",
     r"--device cuda|\"cuda\"": "needs a GPU",
     r"^unica push|push_to_hub|you/photo": "needs a network",
@@ -45,6 +49,8 @@ SHORTER = {  # what is written, and what runs instead
     r"--budget 1h": "--budget 40s",
     r"--budget \d+m": "--budget 20s",
     r'budget="\d+m"': 'budget="20s"',
+    r"size=\(100_000, 100_000\)": "size=(4_000, 4_000)",
+    r"\[40_000:40_512, 70_000:70_512\]": "[1_000:1_200, 3_000:3_200]",
     r"-n (20|50|1000)\b": "-n 2",
     r"^(unica bench photos/ --.*)$": r"\1 -n 2",
     r"--size 32768x32768": "--size 1600x1600",
@@ -56,7 +62,7 @@ SHORTER = {  # what is written, and what runs instead
 }
 BEFORE = {  # what a page takes for granted
     "docs/evaluation.md": ["unica sample photo.jpg", "unica bench photos -n 1 -o older-results"],
-    "docs/large.md": ["pip install -c constraints.txt '.[large]'"],
+    "docs/large.md": ["make viewer", "pip install -c constraints.txt '.[large]'"],
     "docs/maps.md": ["pip install -c constraints.txt '.[maps]'"],
     "docs/python.md": ["pip install -c constraints.txt '.[text]'"],
     "docs/text.md": ["pip install -c constraints.txt '.[text]'", "unica train photo.jpg --engine sinddm --steps 20"],
@@ -94,77 +100,122 @@ class Piece:
 
     page: str
     text: str
-    python: bool
+    python: bool = False
     outcome: str = ""  # ran, shorter, skipped, failed
     why: str = ""
     seconds: float = 0.0
 
+    @property
+    def title(self) -> str:
+        return self.text.splitlines()[0]
 
-def pieces(page: str) -> Iterator[Piece]:
-    text = (ROOT / page).read_text()
+
+class Failed(Exception):
+    """A command or a program that did not end well, with the last that it said."""
+
+
+def pieces(page: str, text: str) -> Iterator[Piece]:
     for found in re.finditer(r"(?ms)^```(sh|bash|python)\n(.*?)^```$", text):
         if found[1] == "python":
             yield Piece(page, found[2], True)
         else:
-            for line in found[2].splitlines():
+            for line in found[2].replace("\\\n", " ").splitlines():
                 command = re.sub(r"\s{2,}# .*", "", line).strip()
-                yield Piece(page, command, False)
+                if command:
+                    yield Piece(page, command)
+
+
+class Process:
+    """A process in the background, in a group of its own, whose lines are read as they come."""
+
+    def __init__(self, command: list[str], cwd: Path, environment: dict[str, str]) -> None:
+        self._process = subprocess.Popen(
+            command, cwd=cwd, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+        self._lines: Queue[str | None] = Queue()
+        Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        for line in self._process.stdout or ():
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def tell(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+
+    def until(self, pattern: str) -> tuple[str, str]:
+        """What matches in the first line that has it, and all that was said before."""
+        said, end = "", time.monotonic() + LONGEST
+        while True:
+            try:
+                line = self._lines.get(timeout=max(end - time.monotonic(), 0))
+            except Empty:
+                raise Failed(f"{said[-2000:]}nothing more for {LONGEST} s") from None
+            if line is None:
+                raise Failed(said[-2000:])
+            found = re.search(pattern, line)
+            if found:
+                return found[0], said
+            said += line
+
+    def stop(self) -> int:
+        """Stop it as a user would, by Ctrl-C, or else by force; its exit status."""
+        self._process.send_signal(signal.SIGINT)
+        try:
+            return self._process.wait(60)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            return self._process.wait()
 
 
 class Place:
-    """A folder to work in, a new environment, and a copy of the repository."""
+    """A folder to work in, a new environment, and a copy of the repository as it was committed last."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.clone = folder, folder / "clone"
-        bin = folder / "environment" / "bin"
+        programs = folder / "environment" / "bin"
         subprocess.run([sys.executable, "-m", "venv", folder / "environment"], check=True)
         subprocess.run(["git", "clone", "-q", ROOT, self.clone], check=True)
         kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
         self.environment = kept | {
-            "PATH": f"{bin}{os.pathsep}{os.environ['PATH']}", "XDG_CACHE_HOME": str(folder / "cache"),
+            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "XDG_CACHE_HOME": str(folder / "cache"),
             "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1",
         }  # fmt: skip
         self.shell("pip install -q -c constraints.txt .", self.clone)
 
     def shell(self, command: str, cwd: Path) -> None:
-        done = subprocess.run(
-            ["bash", "-c", command], cwd=cwd, env=self.environment, capture_output=True, text=True, timeout=1200
-        )
+        try:
+            done = subprocess.run(
+                ["bash", "-c", command], cwd=cwd, env=self.environment, capture_output=True, text=True, timeout=LONGEST
+            )
+        except subprocess.TimeoutExpired:
+            raise Failed(f"it took more than {LONGEST} s") from None
         if done.returncode:
             raise Failed((done.stdout + done.stderr)[-2000:])
 
-    def start(self, command: str, cwd: Path) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            shlex.split(command), cwd=cwd, env=self.environment, text=True, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
-
-
-class Failed(Exception):
-    pass
+    def start(self, command: list[str], cwd: Path) -> Process:
+        return Process(command, cwd, self.environment)
 
 
 @contextmanager
 def served(place: Place, command: str, cwd: Path) -> Iterator[None]:
     """A server that has answered once, and that must end well when it is stopped."""
-    server = place.start(command, cwd)
-    assert server.stdout is not None
-    said = ""
-    for line in server.stdout:
-        said += line
-        address = re.search(r"http://[\w.:]+\S*", line)
-        if address:
-            with urllib.request.urlopen(address[0], timeout=60) as answer:
-                assert b"<html" in answer.read(10**6).lower()
-            break
-    else:
-        raise Failed(said[-2000:])
+    server = place.start(shlex.split(command), cwd)
     try:
+        address, _ = server.until(r"http://[\w.:]+\S*")
+        with urllib.request.urlopen(address, timeout=60) as answer:
+            if b"<html" not in answer.read(10**6).lower():
+                raise Failed(f"{address} is no page")
         yield
-    finally:
-        server.send_signal(signal.SIGINT)
-        if server.wait(60) not in (0, 128 + signal.SIGINT):
-            raise Failed(f"{said}it ended with {server.returncode}")
+    except BaseException:
+        server.stop()
+        raise
+    status = server.stop()
+    if status not in (0, 128 + signal.SIGINT):
+        raise Failed(f"it ended with {status}")
 
 
 def inputs(folder: Path) -> None:
@@ -215,11 +266,15 @@ def run_page(page: str, place: Place) -> Iterator[Piece]:
     folder = place.folder / page.replace("/", "-")
     folder.mkdir()
     inputs(folder)
-    for command in BEFORE.get(page, []):
-        run_command(command, folder, place)
-    if page == "docs/maps.md":
-        place.shell(f"python -c {shlex.quote(program_of_maps())}", folder)
-    found = list(pieces(page))
+    found = list(pieces(page, (place.clone / page).read_text()))
+    try:
+        for command in BEFORE.get(page, []):
+            run_command(command, folder, place)
+        if page == "docs/maps.md":
+            place.shell(f"python -c {shlex.quote(program_of_maps())}", folder)
+    except Failed as error:
+        yield Piece(page, "what the page takes for granted", outcome="failed", why=str(error))
+        return
     for piece in found:
         if not piece.python:
             yield finished(piece, lambda text: run_command(text, folder, place))
@@ -230,33 +285,26 @@ def run_page(page: str, place: Place) -> Iterator[Piece]:
 
 def run_programs(page: str, programs: list[Piece], folder: Path, place: Place) -> Iterator[Piece]:
     """The programs of a page share their names, as on a reader's screen."""
-    if page in SERVED:
-        with served(place, SERVED[page], folder):
-            yield from run_programs("", programs, folder, place)
-        return
-    running = place.start(f"python -c {shlex.quote(PROGRAM)} {shlex.quote(NAMES.get(page, ''))}", folder)
 
     def run(text: str) -> None:
         if "__main__" in text:  # its processes import it
             (folder / "program.py").write_text(f"import multiprocessing\nimport unica\n\n{text}")
-            return place.shell("python program.py", folder)
-        assert running.stdin is not None and running.stdout is not None
-        running.stdin.write(json.dumps(text) + "\n")
-        running.stdin.flush()
-        said = ""
-        for line in running.stdout:
-            if line == "ran\n":
-                return None
-            if line == "failed\n":
-                break
-            said += line
-        raise Failed(said[-2000:])
+            place.shell("python program.py", folder)
+        else:
+            reader.tell(json.dumps(text))
+            outcome, said = reader.until(r"^(ran|failed)$")
+            if outcome == "failed":
+                raise Failed(said[-2000:])
 
-    for piece in programs:
-        yield finished(piece, run)
-    assert running.stdin is not None
-    running.stdin.close()
-    running.wait(60)
+    reader = place.start(["python", "-c", PROGRAM, NAMES.get(page, "")], folder)
+    try:
+        with served(place, SERVED[page], folder) if page in SERVED else nullcontext():
+            for piece in programs:
+                yield finished(piece, run)
+    except Failed as error:
+        yield Piece(page, SERVED[page], outcome="failed", why=str(error))
+    finally:
+        reader.stop()
 
 
 def run_command(command: str, folder: Path, place: Place) -> None:
@@ -272,7 +320,7 @@ def run_command(command: str, folder: Path, place: Place) -> None:
         place.shell(command, folder)
 
 
-def finished(piece: Piece, run) -> Piece:
+def finished(piece: Piece, run: Callable[[str], None]) -> Piece:
     """The piece with what came of it."""
     for pattern, why in SKIPPED.items():
         if re.search(pattern, piece.text):
@@ -283,7 +331,7 @@ def finished(piece: Piece, run) -> Piece:
     began = time.perf_counter()
     try:
         run(text)
-    except (Failed, subprocess.TimeoutExpired, OSError) as error:
+    except (Failed, OSError) as error:
         return replace(piece, outcome="failed", why=str(error), seconds=time.perf_counter() - began)
     outcome, why = ("ran", "") if text == piece.text else ("shorter", text)
     return replace(piece, outcome=outcome, why=why, seconds=time.perf_counter() - began)
@@ -298,7 +346,7 @@ def main() -> int:
         place = Place(Path(temporary))
         for page in chosen:
             for piece in run_page(page, place):
-                print(f"{piece.outcome:8} {piece.seconds:6.1f} s  {page}: {piece.text.splitlines()[0]}", flush=True)
+                print(f"{piece.outcome:8} {piece.seconds:6.1f} s  {page}: {piece.title}", flush=True)
                 if piece.outcome == "failed":
                     print(piece.why, flush=True)
                 done.append(piece)
@@ -312,7 +360,7 @@ def main() -> int:
         print(f"\n{outcome}:")
         for piece in done:
             if piece.outcome == outcome:
-                print(f"- {piece.page}: `{piece.text.splitlines()[0]}`: {piece.why.splitlines()[0]}")
+                print(f"- {piece.page}: `{piece.title}`: {piece.why.splitlines()[0]}")
     return int(any(piece.outcome == "failed" for piece in done))
 
 

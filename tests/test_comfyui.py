@@ -15,7 +15,6 @@ import pytest
 import torch
 from comfy_stubs import Interrupted, Seen, install
 from PIL import Image
-from task_arguments import ARGUMENTS
 
 import unica
 from unica.errors import UnicaError
@@ -36,7 +35,7 @@ GIVEN = {  # what a node must be told, as a user types it
 
 
 def loaded(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The folder as ComfyUI imports it: a package under a name of its own."""
+    """The fv1 as ComfyUI imports it: a package under a name of its own."""
     name = "comfyui_unica"
     for known in [module for module in sys.modules if module.partition(".")[0] == name]:
         monkeypatch.delitem(sys.modules, known)
@@ -79,6 +78,10 @@ def model(nodes: dict[str, Any], image: torch.Tensor) -> Any:
     return model
 
 
+def _pillow(image: torch.Tensor) -> Image.Image:
+    return Image.fromarray((image[0] * 255).round().byte().numpy())
+
+
 def marked(image: torch.Tensor) -> torch.Tensor:
     mask = torch.zeros(1, *image.shape[1:3])
     mask[:, 16:26, 10:22] = 1
@@ -86,6 +89,7 @@ def marked(image: torch.Tensor) -> torch.Tensor:
 
 
 def test_every_task_and_every_engine_has_a_node(nodes: dict[str, Any]) -> None:
+    assert set(GIVEN) <= set(COMMANDS)
     assert set(nodes) == {
         *(f"unica.{name}" for name in COMMANDS),
         *("unica.open.instant", "unica.open.hybrid", "unica.load", "unica.save"),
@@ -94,7 +98,7 @@ def test_every_task_and_every_engine_has_a_node(nodes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_node_draws_what_its_task_draws(
+def test_every_node_gives_a_batch_of_pictures_and_says_how_far_it_is(
     name: str, nodes: dict[str, Any], model: Any, image: torch.Tensor, seen: Seen, running: None
 ) -> None:
     schema = nodes[f"unica.{name}"].define_schema()
@@ -141,11 +145,21 @@ def test_the_mask_of_a_picture_is_its_transparency(nodes: dict[str, Any], image:
     assert torch.equal(clear[:, :, : image.shape[2]], marked(image))
 
 
-def test_mistakes_are_told_in_a_sentence(nodes: dict[str, Any], model: Any, image: torch.Tensor) -> None:
+def test_mistakes_are_told_in_a_sentence(nodes: dict[str, Any], model: Any, image: torch.Tensor, photo: Path) -> None:
     with pytest.raises(UnicaError, match="2 came"):
         nodes["unica.open.instant"].execute(image=image.repeat(2, 1, 1, 1))
-    with pytest.raises(UnicaError, match="no pixel is marked"):
+    with pytest.raises(UnicaError, match="nothing is marked"):
         nodes["unica.inpaint"].execute(model=model, mask=torch.zeros(1, 64, 64))
+    with pytest.raises(UnicaError, match="one mask, and 3 came"):
+        nodes["unica.inpaint"].execute(model=model, mask=marked(image).repeat(3, 1, 1))
+    with pytest.raises(UnicaError, match="give both width and height"):
+        nodes["unica.sample"].execute(model=model, width=64, height=0)
+    with pytest.raises(UnicaError, match="prompts must be given"):
+        nodes["unica.text"].execute(model=model, prompts=" \n")
+    _pillow(image).convert("L").save(photo.with_name("height.png"))
+    maps = unica.open({"color": photo, "height": photo.with_name("height.png")})
+    with pytest.raises(UnicaError, match="maps"):
+        nodes["unica.sample"].execute(model=maps)
     with pytest.raises(UnicaError, match="10,20,64,48"):
         nodes["unica.region"].execute(model=model, put="here")
 
@@ -173,7 +187,7 @@ def test_a_trained_model_is_kept_and_loaded(nodes: dict[str, Any], tmp_path: Pat
     assert load.fingerprint_inputs(file=file.name) != before
 
 
-def test_older_nodes_have_the_same_inputs_and_outputs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_v1_nodes_have_the_same_inputs_and_outputs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     install(monkeypatch, tmp_path)
     extension = asyncio.run(loaded(monkeypatch).comfy_entrypoint())
     today = {node.define_schema().node_id: node.define_schema() for node in asyncio.run(extension.get_node_list())}
@@ -181,14 +195,19 @@ def test_older_nodes_have_the_same_inputs_and_outputs(monkeypatch: pytest.Monkey
         monkeypatch.setitem(sys.modules, module, None)
     package = loaded(monkeypatch)
     assert set(package.NODE_CLASS_MAPPINGS) == set(package.NODE_DISPLAY_NAME_MAPPINGS) == set(today)
-    for id, older in package.NODE_CLASS_MAPPINGS.items():
-        inputs = older.INPUT_TYPES()
-        assert [*inputs["required"], *inputs["optional"]] == sorted(
-            (socket.id for socket in today[id].inputs), key=[*inputs["required"], *inputs["optional"]].index
-        )
-        assert {socket.id for socket in today[id].inputs if not socket.optional} == set(inputs["required"])
-        assert tuple(output.type for output in today[id].outputs) == older.RETURN_TYPES
-        assert callable(getattr(older(), older.FUNCTION))
+    for id, v1 in package.NODE_CLASS_MAPPINGS.items():
+        inputs = v1.INPUT_TYPES()
+        for socket in today[id].inputs:
+            kind, settings = inputs["optional" if socket.optional else "required"].pop(socket.id)
+            assert socket.settings.get("options", socket.type) == kind
+            assert {name: value for name, value in socket.settings.items() if name != "options"} == {
+                name: value for name, value in settings.items() if name != "tooltip"
+            }
+        assert inputs == {"required": {}, "optional": {}}
+        assert tuple(output.type for output in today[id].outputs) == v1.RETURN_TYPES
+    (model,) = package.NODE_CLASS_MAPPINGS["unica.open.instant"]().run(image=torch.rand(1, 32, 40, 3))
+    (images, _) = package.NODE_CLASS_MAPPINGS["unica.sample"]().run(model=model)
+    assert images.shape == (1, 32, 40, 3)
 
 
 @pytest.mark.parametrize("path", sorted((FOLDER / "example_workflows").glob("*.json")), ids=lambda path: path.stem)
@@ -210,7 +229,3 @@ def test_example_workflows_fit_the_nodes(path: Path, nodes: dict[str, Any]) -> N
             if settings.get("control_after_generate"):
                 assert values.pop(0) == "fixed"
         assert not values
-
-
-def test_no_task_is_forgotten_here() -> None:
-    assert set(GIVEN) <= set(COMMANDS) <= set(ARGUMENTS)

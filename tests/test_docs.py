@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -46,8 +47,10 @@ def test_every_task_has_a_page_with_its_picture_command_program_and_parameters(s
         page = (site / "docs" / "tasks" / f"{task.name}.html").read_text()
         assert all(f"<code>{parameter.name}</code>" in page for parameter in task.parameters)
         if task.group is not None:
-            assert f"unica {task.name}" in page.replace('<span class="w"> </span>', " ") and "images/" in page
-            assert "pictures" in page
+            words = re.sub("<[^>]*>", "", page)
+            assert f"\nunica {task.name} " in words and f"unica.{task.name}(model" in words
+            assert f"images/{make_site.EXAMPLES[task.name][0]}" in page
+            assert f'href="docs/tasks/{task.name}.html"' in (site / "index.html").read_text()
 
 
 def test_formulas_are_mathml_and_search_knows_all_pages(site: Path) -> None:
@@ -65,7 +68,7 @@ def test_formulas_are_mathml_and_search_knows_all_pages(site: Path) -> None:
         ("docs/tasks.md", "![gone](images/gone.jpg)", "gone.jpg"),
         ("docs/reference.md", "| old |", "make_reference"),
         ("docs/text.md", "These:\n- one", "docs/text.md:.*empty line"),
-        ("docs/new.md", "# A page that nobody finds", "docs/new.md"),
+        ("docs/new.md", "# A page that nobody finds", "not in MENU.*docs/new.md"),
         ("docs/python.md", "<img src=https://example.org/a.png>", "from the network"),
     ],
 )
@@ -75,6 +78,13 @@ def test_what_is_wrong_with_a_page_is_said(page: str, text: str, message: str, p
     with pytest.raises(make_site.Fault, match=message):
         make_site.build(tmp_path / "site", pages)
     assert not (tmp_path / "site").exists()
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(make_site.Fault, match="other files"):
+        make_site.build(tmp_path)
+    assert (tmp_path / "thesis.txt").exists()
 
 
 @pytest.mark.slow

@@ -12,11 +12,12 @@ from functools import partial
 from typing import Any
 
 from unica.declare import UNSET, Choice, File, Flag, Group, Kind, Number, Odd, Parameter, Size, Whole, parameters
+from unica.errors import UnicaError
 
 from .running import mask_picture, picture
 
 LARGEST_SEED = 2**53 - 1  # that a page can send
-DEFAULT = "default"  # of a choice: what holds if nothing is said
+DEFAULT, NONE = "default", "none"  # of a choice: what holds if nothing is said
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Field:
     name: str
     sockets: tuple[Socket, ...]
     read: Callable[[Mapping[str, Any]], Any]  # of the values of all sockets by name; UNSET: nothing was said
+    required: bool = False
 
 
 def fields_of(declared: Sequence[Parameter], pictures: str = "IMAGE") -> list[Field]:
@@ -43,6 +45,9 @@ def fields_of(declared: Sequence[Parameter], pictures: str = "IMAGE") -> list[Fi
 def values_of(fields: Sequence[Field], given: Mapping[str, Any]) -> dict[str, Any]:
     """The values that were given, by the names of the parameters."""
     values = {one.name: one.read(given) for one in fields}
+    for one in fields:
+        if one.required and values[one.name] is UNSET:
+            raise UnicaError(f"{one.name} must be given")
     return {name: value for name, value in values.items() if value is not UNSET}
 
 
@@ -65,16 +70,16 @@ def _field(parameter: Parameter, pictures: str) -> Field:
     if isinstance(kind, Whole | Number):
         return _number(parameter, kind)
     socket = _socket(parameter, "STRING", default=_written(parameter), multiline=kind.repeated)
-    if kind.repeated:
-        socket.settings["tooltip"] += f" One a line, as {kind.metavar}."
-    elif kind.metavar:
-        socket.settings["tooltip"] += f" As {getattr(kind, 'example', '') or kind.metavar}."
-    return Field(parameter.name, (socket,), partial(_typed, parameter.name, kind))
+    example = getattr(kind, "example", "")
+    socket.settings["tooltip"] += " One a line." * kind.repeated + f" As {example}." * bool(example)
+    return Field(parameter.name, (socket,), partial(_typed, parameter.name, kind), parameter.required)
 
 
-def _socket(parameter: Parameter, type: str, **settings: Any) -> Socket:
+def _socket(
+    parameter: Parameter, type: str, options: Callable[[], Sequence[str]] | None = None, **settings: Any
+) -> Socket:
     said = {"tooltip": parameter.about.help} | ({"advanced": True} if parameter.about.advanced else {})
-    return Socket(parameter.name, type, parameter.required, settings | said)
+    return Socket(parameter.name, type, parameter.required, settings | said, options)
 
 
 def _number(parameter: Parameter, kind: Whole | Number) -> Field:
@@ -87,6 +92,8 @@ def _number(parameter: Parameter, kind: Whole | Number) -> Field:
         none = low - 1 if low < 0 else -1 if whole else -1.0
         default, low = none, none
     step = 2 if isinstance(kind, Odd) else 1 if whole else 0.01
+    if isinstance(kind, Number) and kind.above and none is UNSET:
+        low += step
     settings: dict[str, Any] = {"default": default, "min": low, "max": min(high, LARGEST_SEED), "step": step}
     if parameter.name == "seed":
         settings["control_after_generate"] = not parameter.about.advanced  # another training each time is not wanted
@@ -97,29 +104,30 @@ def _number(parameter: Parameter, kind: Whole | Number) -> Field:
 
 
 def _choice(parameter: Parameter, kind: Choice) -> Field:
-    words = [DEFAULT] if parameter.default in (None, "") else []
-    words += [word for word in kind.options if word]
-    default = words[0] if parameter.default in (UNSET, None, "") else parameter.default
-    socket = _socket(parameter, "COMBO", default=default)
-    socket = Socket(socket.name, socket.type, socket.required, socket.settings, lambda: words)
-    return Field(parameter.name, (socket,), partial(_plain, parameter.name, DEFAULT))
+    nothing = {None: DEFAULT, "": NONE}.get(parameter.default)
+    words = [*([] if nothing is None else [nothing]), *filter(None, kind.options)]
+    default = parameter.default if parameter.default in words else words[0]
+    socket = _socket(parameter, "COMBO", lambda: words, default=default)
+    return Field(parameter.name, (socket,), partial(_plain, parameter.name, UNSET if nothing is None else nothing))
 
 
 def _sides(parameter: Parameter) -> Field:
     """A width and a height; without them, the default."""
     front = "" if parameter.name == "size" else f"{parameter.name}_"
     names = [f"{front}width", f"{front}height"]
-    tooltip = f"{parameter.about.help} 0: the default."
+    tooltip = f"{parameter.about.help} 0 in both: the default."
     settings = {"default": 0, "min": 0, "max": 16384, "step": 1, "tooltip": tooltip}
     sockets = tuple(Socket(name, "INT", parameter.required, settings) for name in names)
     return Field(parameter.name, sockets, partial(_both, names))
 
 
 def _written(parameter: Parameter) -> str:
+    """The default as it is typed."""
     default = parameter.default
     if default in (UNSET, None, (), ""):
         return ""
-    return str(default) if isinstance(default, str) else parameter.kind.format(default)
+    items = default if parameter.kind.repeated else [default]
+    return "\n".join(item if isinstance(item, str) else parameter.kind.format(item) for item in items)
 
 
 def _plain(name: str, none: Any, given: Mapping[str, Any]) -> Any:
@@ -135,6 +143,8 @@ def _pictured(name: str, given: Mapping[str, Any]) -> Any:
 
 def _both(names: Sequence[str], given: Mapping[str, Any]) -> Any:
     sides = tuple(given.get(name, 0) for name in names)
+    if 0 in sides and any(sides):
+        raise UnicaError(f"give both {names[0]} and {names[1]}, or neither")
     return sides if any(sides) else UNSET
 
 
@@ -143,10 +153,14 @@ def _typed(name: str, kind: Kind, given: Mapping[str, Any]) -> Any:
     text = str(given.get(name, "")).strip()
     if not text:
         return UNSET
-    return [kind.parse(name, line.strip()) for line in text.splitlines()] if kind.repeated else kind.parse(name, text)
+    if not kind.repeated:
+        return kind.parse(name, text)
+    return [kind.parse(name, line.strip()) for line in text.splitlines() if line.strip()]
 
 
 def _grouped(of: type, inner: Sequence[Field], required: bool, given: Mapping[str, Any]) -> Any:
     """Where to act."""
     values = {name: value for name, value in values_of(inner, given).items() if value is not False}
-    return of(**values) if values or required else UNSET
+    if required and not values:
+        raise UnicaError("nothing is marked: connect a mask that marks something, or type a box")
+    return of(**values) if values else UNSET

@@ -17,7 +17,7 @@ from unica.names import safe_name
 from unica.tasks import Task, tasks
 
 from .inputs import Field, Socket, fields_of, values_of
-from .running import computing, drawn, follow, picture
+from .running import computing, drawn, picture, reporter
 
 FOLDER = "unica"  # of ComfyUI's models
 _MODEL = "UNICA_MODEL"
@@ -27,6 +27,8 @@ _CLEAR = Socket("mask", "MASK", False, {"tooltip": "Where the picture is transpa
 
 @dataclass(frozen=True)
 class Node:
+    """A node, and what it does with the values of its sockets."""
+
     id: str
     title: str
     category: str
@@ -35,7 +37,7 @@ class Node:
     outputs: tuple[tuple[str, str], ...]  # type and name
     run: Callable[[Mapping[str, Any]], tuple[Any, ...]]
     output_node: bool = False
-    changed: Callable[[Mapping[str, Any]], Any] | None = None  # another value than before: the result may be another
+    changed: Callable[[Mapping[str, Any]], Any] | None = None  # a value that changes when the result may change
 
 
 def nodes() -> list[Node]:
@@ -49,10 +51,10 @@ def _open(engine: Engine) -> Node:
     fields = [*fields_of(parameters(engine.knobs)), *_where()]
 
     def run(given: Mapping[str, Any]) -> tuple[Any, ...]:
-        tell = follow()
+        report = reporter()
         with computing():
             source = picture(given["image"], given.get("mask"))
-            return (unica.open(source, engine.name, report=lambda done, _: tell(done), **values_of(fields, given)),)
+            return (unica.open(source, engine.name, report=lambda done, _: report(done), **values_of(fields, given)),)
 
     return Node(
         f"unica.open.{engine.name}", f"Open picture ({engine.name})", "unica/model",
@@ -66,12 +68,12 @@ def _train(engine: Engine) -> Node:
     def run(given: Mapping[str, Any]) -> tuple[Any, ...]:
         from unica.engines.train import begin
 
-        tell = follow()
+        report = reporter()
         with computing():
             source = picture(given["image"], given.get("mask"))
             session = begin(source, engine.name, **values_of(fields, given))
             for progress in session.run():
-                tell(progress.fraction)
+                report(progress.fraction)
             return (session.trainer.model(),)
 
     presets = "; ".join(f"{name}: {what}" for name, what in engine.presets.items())

@@ -23,23 +23,34 @@ _NO_MASK = (64, 64)  # the size of the empty mask that ComfyUI loads with a pict
 
 def picture(images: torch.Tensor, mask: torch.Tensor | None = None) -> Image.Image:
     """The one picture of a batch [1, h, w, c] in [0, 1]. The mask, [1, h, w], is 1 where it is transparent."""
-    if len(images) != 1:
-        raise UnicaError(f"unica makes new pictures from one picture, and {len(images)} came: pick one of the batch")
+    _check_one(images, "picture")
     pixels = images[0].float()
     if mask is not None and not _is_empty(mask):
-        pixels = torch.cat([pixels[..., :3], 1 - _fitted(mask, *pixels.shape[:2])[0, ..., None]], -1)
+        pixels = torch.cat([pixels[..., :3], 1 - _fitted(mask, *pixels.shape[:2])[..., None]], -1)
     return _pillow(pixels)
 
 
 def mask_picture(mask: torch.Tensor) -> Image.Image | None:
     """A mask [h, w] or [1, h, w] as a picture that is white where it is 1; None for one that marks nothing."""
-    return None if _is_empty(mask) else _pillow(mask.reshape(-1, *mask.shape[-2:])[0].float()[..., None])
+    return None if _is_empty(mask) else _pillow(_one_mask(mask)[..., None])
 
 
 def _fitted(mask: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """The first mask of a batch, [1, h, w], at this size."""
-    mask = mask.reshape(-1, 1, *mask.shape[-2:])[:1].float()
-    return torch.nn.functional.interpolate(mask, (height, width), mode="bilinear", antialias=True)[:, 0]
+    """A mask at this size, [h, w]."""
+    mask = _one_mask(mask)[None, None]
+    return torch.nn.functional.interpolate(mask, (height, width), mode="bilinear", antialias=True)[0, 0]
+
+
+def _one_mask(mask: torch.Tensor) -> torch.Tensor:
+    """The one mask of a batch, [h, w]."""
+    masks = mask.reshape(-1, *mask.shape[-2:])
+    _check_one(masks, "mask")
+    return masks[0].float()
+
+
+def _check_one(batch: torch.Tensor, what: str) -> None:
+    if len(batch) != 1:
+        raise UnicaError(f"unica draws from one {what}, and {len(batch)} came: pick one of the batch")
 
 
 def _is_empty(mask: torch.Tensor) -> bool:
@@ -58,11 +69,11 @@ def computing() -> Iterator[None]:
         yield
 
 
-def follow() -> Callable[..., None]:
+def reporter() -> Callable[..., None]:
     """A function that is told how much is done, with a preview if there is one. It raises when the user stops."""
     bar, shown = comfy.utils.ProgressBar(_STEPS), -_EVERY
 
-    def tell(done: float, preview: Callable[[], Image.Image] | None = None) -> None:
+    def report(done: float, preview: Callable[[], Image.Image] | None = None) -> None:
         nonlocal shown
         comfy.model_management.throw_exception_if_processing_interrupted()
         seen = None
@@ -71,19 +82,22 @@ def follow() -> Callable[..., None]:
             seen = ("JPEG", preview().convert("RGB"), _PREVIEW)
         bar.update_absolute(round(done * _STEPS), _STEPS, seen)
 
-    return tell
+    return report
 
 
 def drawn(task: Task, model: Any, values: Mapping[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
     """The pictures of a run as a batch [b, h, w, 3] in [0, 1], and masks [b, h, w] that are 1 where they are clear."""
-    tell, finished = follow(), list[Frame]()
+    if model.picture.maps:
+        raise UnicaError("this model draws maps, which ComfyUI cannot show: use it on a command line or in Python")
+    report, finished = reporter(), list[Frame]()
     for frame in task.frames(model, **values):
-        tell(frame.done, frame.image)
+        report(frame.done, frame.image)
         if frame.last:
             finished.append(frame)
     pixels: torch.Tensor = collected(finished, "pt").movedim(1, -1)
-    *_, channels = pixels.shape
-    clear = 1 - pixels[..., -1] if channels in (2, 4) else torch.zeros(pixels.shape[:-1])
-    colours = pixels[..., :3] if channels > 2 else pixels[..., :1].expand(*pixels.shape[:-1], 3)
+    colours, clear = pixels, torch.zeros(pixels.shape[:-1])
+    if finished[0].alpha is not None:
+        colours, clear = pixels[..., :-1], 1 - pixels[..., -1]
+    colours = colours.expand(*colours.shape[:-1], 3)
     device = comfy.model_management.intermediate_device()
     return colours.contiguous().to(device), clear.to(device)

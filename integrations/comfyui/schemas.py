@@ -9,20 +9,20 @@ from .inputs import Socket
 from .nodes import Node, add_folder, nodes
 
 
-def nodes_of_today() -> list[type]:
+def v3_nodes() -> list[type]:
     """Classes for `comfy_entrypoint`."""
     add_folder()
-    return [_today(node) for node in nodes()]
+    return [_v3(node) for node in nodes()]
 
 
-def older_nodes() -> tuple[dict[str, type], dict[str, str]]:
+def v1_nodes() -> tuple[dict[str, type], dict[str, str]]:
     """NODE_CLASS_MAPPINGS and NODE_DISPLAY_NAME_MAPPINGS."""
     add_folder()
     found = nodes()
-    return {node.id: _older(node) for node in found}, {node.id: node.title for node in found}
+    return {node.id: _v1(node) for node in found}, {node.id: node.title for node in found}
 
 
-def _today(node: Node) -> type:
+def _v3(node: Node) -> type:
     from comfy_api.latest import io  # pyright: ignore[reportMissingImports]
 
     types = {
@@ -40,7 +40,7 @@ def _today(node: Node) -> type:
         settings = {name: value for name, value in settings.items() if name in known}
         return made(socket.name, optional=not socket.required, **settings)
 
-    class Today(io.ComfyNode):
+    class V3Node(io.ComfyNode):
         @classmethod
         def define_schema(cls) -> Any:
             return io.Schema(
@@ -56,12 +56,12 @@ def _today(node: Node) -> type:
 
     if node.changed is not None:
         changed = node.changed
-        Today.fingerprint_inputs = classmethod(lambda cls, **given: changed(given))
-    return Today
+        V3Node.fingerprint_inputs = classmethod(lambda cls, **given: changed(given))
+    return V3Node
 
 
-def _older(node: Node) -> type:
-    class Older:
+def _v1(node: Node) -> type:
+    class V1Node:
         RETURN_TYPES = tuple(type for type, _ in node.outputs)
         RETURN_NAMES = tuple(name for _, name in node.outputs)
         FUNCTION = "run"
@@ -82,5 +82,5 @@ def _older(node: Node) -> type:
 
     if node.changed is not None:
         changed = node.changed
-        setattr(Older, "IS_CHANGED", classmethod(lambda cls, **given: changed(given)))  # noqa: B010
-    return Older
+        setattr(V1Node, "IS_CHANGED", classmethod(lambda cls, **given: changed(given)))  # noqa: B010
+    return V1Node

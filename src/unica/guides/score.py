@@ -31,7 +31,7 @@ class Scored:
 
 
 class Ascent(Scored):
-    """Moves x0 along the gradient of the score, inside a mask (Eq. 8 and 9).
+    """Moves x0 along the gradient of the score, inside a mask (SinDDM, supplement, Eq. 8 and 9).
 
     - The first gradient makes the mask: the pixels where it is among the strongest `fill` of its picture. The mask is
       upsampled to the next levels. As in the authors' code, the first gradient is shortened by the length at which the

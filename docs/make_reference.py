@@ -13,7 +13,7 @@ from pathlib import Path
 from unica.declare import UNSET, Choice, Flag, Group, Number, Parameter, Whole, parameters
 from unica.engines.base import engines
 from unica.jobs.models import ModelOptions
-from unica.jobs.task_options import OutputOptions, TileOptions
+from unica.jobs.task_options import AnimationOptions, OutputOptions, TileOptions
 from unica.tasks import Task, tasks
 
 PAGE = Path(__file__).parent / "reference.md"
@@ -62,25 +62,28 @@ def page() -> str:
 
 
 def _task(task: Task) -> Iterator[str]:
-    yield from (f"### {task.name}", "", task.description, "", *table(task.parameters), "")
+    yield from (f"### {task.name}", "", task.description, "", *task_table(task), "")
 
 
-def table(declared: Sequence[Parameter]) -> Iterator[str]:
-    """The rows of a table of parameters."""
-    yield from ("| parameter | option | values | default | |", "| --- | --- | --- | --- | --- |")
+def task_table(task: Task) -> list[str]:
+    """What a task can be told; of a loop also what its command is told of the file."""
+    of_file = parameters(AnimationOptions) if task.animation else ()
+    return list(table([*task.parameters, *of_file], typed=task.group is not None))
+
+
+def table(declared: Sequence[Parameter], typed: bool = True) -> Iterator[str]:
+    """The rows of a table of parameters. `typed`: whether a command has them as options."""
+    columns = ["parameter", "", *(["option"] if typed else []), "values", "default"]
+    yield from (f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}")
     for parameter in declared:
-        if isinstance(parameter.kind, Group):
-            fields = ", ".join(f"`--{field.option}`" for field in parameters(parameter.kind.of))
-            default = "must be given" if parameter.required else ""
-            values = f"a `{parameter.kind.of.__name__}`"
-            yield f"| `{parameter.name}` | {fields} | {values} | {default} | {parameter.about.help} |"
-        else:
-            about = parameter.about.help.replace("|", "\\|")
-            cells = (f"`{parameter.name}`", _option(parameter), _values(parameter), _default(parameter), about)
-            yield f"| {' | '.join(cells)} |"
+        about = parameter.about.help.replace("|", "\\|")
+        option = [_option(parameter)] if typed else []
+        yield f"| {' | '.join([f'`{parameter.name}`', about, *option, _values(parameter), _default(parameter)])} |"
 
 
 def _option(parameter: Parameter) -> str:
+    if isinstance(parameter.kind, Group):
+        return ", ".join(f"`--{field.option}`" for field in parameters(parameter.kind.of))
     if parameter.about.argument:
         return parameter.kind.metavar.replace("|", "\\|")
     short = f"`-{parameter.about.short}`, " if parameter.about.short else ""
@@ -89,6 +92,8 @@ def _option(parameter: Parameter) -> str:
 
 def _values(parameter: Parameter) -> str:
     kind = parameter.kind
+    if isinstance(kind, Group):
+        return f"a `{kind.of.__name__}`"
     if isinstance(kind, Whole | Number):
         return f"{kind.low:g} to {kind.high:g}" if kind.high < 10**6 else f"{kind.low:g} and up"
     if isinstance(kind, Choice):

@@ -1,6 +1,7 @@
 """Build the documentation as a site that needs no network and no server: `make docs`.
 
     python docs/make_site.py [FOLDER]    # by default build/docs; open index.html there
+    python docs/make_site.py --tutorial  # draws the pictures of the tutorial anew
 
 The pages are the Markdown of this repository, at the same places. Added are a page for each task, made from its
 declaration, and the tutorial, made from the notebook. Formulas become MathML, which browsers show by themselves. Dead
@@ -10,6 +11,8 @@ links and a reference that is not that of the code are errors.
 from __future__ import annotations
 
 import argparse
+import base64
+import io
 import json
 import re
 import shutil
@@ -27,6 +30,7 @@ sys.path[:0] = [str(ROOT / "docs"), str(ROOT / "examples")]
 import gallery  # noqa: E402
 import make_reference  # noqa: E402
 from latex2mathml.converter import convert  # noqa: E402
+from PIL import Image  # noqa: E402
 
 from unica.jobs.again import python, read_command  # noqa: E402
 from unica.jobs.options import read_values  # noqa: E402
@@ -43,7 +47,8 @@ COPIED = [
     "examples/*/*.md",
     "integrations/*/*.md",
 ]
-HOME, TASKS, TUTORIAL = "README.md", "docs/tasks", "docs/tutorial.md"
+HOME, TASKS = "README.md", "docs/tasks"
+NOTEBOOK, TUTORIAL, TUTORIAL_PICTURES = "docs/tutorial.ipynb", "docs/tutorial.md", "docs/images/tutorial"
 Menu = Sequence[tuple[str, Any]]  # titles, each with a page or a menu below it
 MENU: Menu = [  # the pages of tasks are put below their overview
     ("Home", HOME),
@@ -180,14 +185,14 @@ def _pages(root: Path, folder: Path) -> Iterator[tuple[str, str]]:
     for path in sorted(path for pattern in COPIED for path in root.glob(pattern)):
         name = path.relative_to(root).as_posix()
         if path.suffix == ".md":
-            text = path.read_text().replace("tutorial.ipynb)", "tutorial.md)")
+            text = _with_titles(path.read_text().replace("tutorial.ipynb)", "tutorial.md)"), path)
             yield name, _with_wall(text) if name == HOME else text
         else:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, folder / name)
     for task in tasks().values():
         yield f"{TASKS}/{task.name}.md", task_page(task, root)
-    yield TUTORIAL, notebook_page(json.loads((root / "docs" / "tutorial.ipynb").read_text()))
+    yield TUTORIAL, notebook_page(json.loads((root / NOTEBOOK).read_text()), root / TUTORIAL_PICTURES)
 
 
 def _with_wall(home: str) -> str:
@@ -213,12 +218,12 @@ def task_page(task: Task, root: Path = ROOT) -> str:
         if task.name not in EXAMPLES:
             raise Fault(f"{task.name} has no picture: examples/gallery.py draws them")
         picture, shown, command = EXAMPLES[task.name]
-        lines += [*_overview(task.name, (root / "docs" / "tasks.md").read_text()), ""]
+        lines += [*_overview(task.name, root / "docs" / "tasks.md"), ""]
         lines += [f"![{task.name}](../images/{picture})", "", f"*{shown}*", ""]
         lines += ["## Command", "", "```sh", command, "```", ""]
         lines += ["## Python", "The first picture of this command:", "", "```python", _program(command), "```", ""]
         shared = ["", "[All commands share more options](../reference.md#options-of-every-command-that-draws).", ""]
-    return "\n".join([*lines, "## Parameters", "", *make_reference.table(task.parameters), *shared]) + "\n"
+    return "\n".join([*lines, "## Parameters", "", *make_reference.task_table(task), *shared]) + "\n"
 
 
 def _program(command: str) -> str:
@@ -229,10 +234,10 @@ def _program(command: str) -> str:
     return python(read.task, read_values(options, {**read.values(), "path": read.words[0]}), 0, "new.png")
 
 
-def _overview(name: str, page: str) -> Iterator[str]:
+def _overview(name: str, page: Path) -> Iterator[str]:
     """What the overview of all tasks says about one of them."""
     heads: list[str] = []
-    for line in page.splitlines():
+    for line in _with_titles(page.read_text(), page).splitlines():
         cells = [cell.strip() for cell in line.strip("| ").split(" | ")]
         if line.startswith("| task"):
             heads = cells
@@ -244,13 +249,49 @@ def _overview(name: str, page: str) -> Iterator[str]:
     raise Fault(f"docs/tasks.md has no row for {name}")
 
 
-def notebook_page(notebook: Any) -> str:
-    """A notebook as Markdown: its texts and its programs, without results."""
+def _with_titles(text: str, path: Path) -> str:
+    """The text, with the titles of pages where links show the names of their files."""
+
+    def titled(found: re.Match[str]) -> str:
+        page = path.parent / found[2].partition("#")[0]
+        title = re.search(r"(?m)^# (.*)$", page.read_text()) if page.exists() else None
+        return f"[{title[1] if title else found[1]}]({found[2]})"
+
+    return re.sub(r"\[([\w/.]+\.md)\]\(([^)]+)\)", titled, text)
+
+
+def notebook_page(notebook: Any, pictures: Path) -> str:
+    """A notebook as Markdown: its texts, its programs, and the pictures that they showed."""
     parts = []
     for cell in notebook["cells"]:
         text = "".join(cell["source"])
         parts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
+        shown = sorted(pictures.glob(f"{cell['id']}-*.jpg"))
+        parts += [" ".join(f"![{path.stem}](images/{pictures.name}/{path.name})" for path in shown)] if shown else []
     return "\n\n".join(parts) + "\n"
+
+
+def run_notebook(notebook: Any, folder: Path) -> dict[str, bytes]:
+    """Run a notebook in a folder. The pictures that it shows, as PNGs, by their cell and their order in it."""
+    from nbclient import NotebookClient
+
+    done = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
+    shown = {}
+    for cell in done.cells:
+        pngs = [output["data"].get("image/png") for output in cell.get("outputs", []) if "data" in output]
+        shown |= {f"{cell['id']}-{n}": base64.b64decode(png) for n, png in enumerate(filter(None, pngs))}
+    return shown
+
+
+def draw_tutorial(root: Path = ROOT) -> None:
+    """Run the tutorial, and keep its pictures for its page."""
+    import nbformat
+
+    pictures = root / TUTORIAL_PICTURES
+    shutil.rmtree(pictures, ignore_errors=True)
+    pictures.mkdir(parents=True)
+    for name, png in run_notebook(nbformat.read(root / NOTEBOOK, as_version=4), root / "docs").items():
+        Image.open(io.BytesIO(png)).convert("RGB").save(pictures / f"{name}.jpg", quality=85)
 
 
 def _checked(name: str, text: str) -> str:
@@ -315,8 +356,12 @@ def _toml(menu: Menu) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "build" / "docs")
-    output = parser.parse_args().folder
+    parser.add_argument("--tutorial", action="store_true", help="first run the notebook, and keep its pictures")
+    args = parser.parse_args()
+    output = args.folder
     try:
+        if args.tutorial:
+            draw_tutorial()
         build(output)
     except Fault as fault:
         sys.exit(str(fault))

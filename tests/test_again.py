@@ -16,6 +16,7 @@ from unica.image import read_text
 from unica.jobs.again import python, read_command
 from unica.jobs.options import read_values
 from unica.jobs.task_options import options_of_task
+from unica.tasks import tasks
 
 CLIP = str(Path(__file__).parent / "clip")
 COMMANDS = [
@@ -47,6 +48,14 @@ def test_the_program_and_the_settings_of_a_picture_draw_it_again(
     exec(program, {})
     again = np.asarray(Image.open("again.png"))
     assert np.array_equal(again, np.asarray(Image.open(made)))
+
+
+def test_the_program_of_a_loop_keeps_its_pace(photo: Path, tmp_path: Path, monkeypatch) -> None:
+    task = tasks()["animate"]
+    program = python(task, read_values(options_of_task(task), {"path": photo, "frames": 3, "fps": 20}), 0, "again.gif")
+    monkeypatch.chdir(photo.parent)
+    exec(program, {})
+    assert Image.open("again.gif").info["duration"] == 50
 
 
 @pytest.mark.parametrize(

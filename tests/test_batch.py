@@ -10,6 +10,7 @@ from commands import command
 from conftest import scenery
 
 from unica.image import to_pil
+from unica.maps import is_one_thing
 
 
 @pytest.fixture
@@ -47,6 +48,32 @@ def test_several_are_named_or_lie_in_a_folder(folder: Path) -> None:
         assert result.exit_code == 0 and len(list((folder.parent / "v1.2").iterdir())) == 2
     text = command("text", str(folder), "red", "--clip", "none", "-q")  # its words come by their place, too
     assert text.exit_code == 2 and "2 of 2" in text.stderr
+
+
+def test_results_in_the_folder_of_the_sources_are_no_sources(folder: Path) -> None:
+    (folder / "b.png").unlink()
+    for _ in range(2):
+        assert command("mirror", str(folder), "-o", str(folder), "--overwrite", "-q").exit_code == 0
+    names = ["a-mirror-0.png", "a.png", "c-mirror-0.png", "c.png", "notes.txt"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+
+
+@pytest.mark.parametrize(
+    ("names", "one"),
+    [
+        (["stone_color", "stone_normal"], True),
+        (["Stone_1K_Color", "Stone_1K_NormalGL", "Stone"], True),  # with a preview, as libraries have it
+        (["albedo", "height", "preview"], True),
+        (["photo", "photo_mask", "other"], False),
+        (["a_color", "b_mask"], False),
+        (["a_color", "b_color"], False),
+        (["a", "b"], False),
+    ],
+)
+def test_a_folder_is_maps_of_one_thing_by_the_names_of_its_files(names: list[str], one: bool, tmp_path: Path) -> None:
+    for name in names:
+        (tmp_path / f"{name}.png").touch()
+    assert is_one_thing(tmp_path) == one
 
 
 def test_what_only_one_source_can_have_is_refused(folder: Path) -> None:

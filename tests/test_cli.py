@@ -353,6 +353,7 @@ def test_a_kind_of_file_that_cannot_be_written_is_refused(photo: Path, tmp_path:
     for words, why in (
         (["sample", str(photo), "-o", "x.bmp"], "must end in .dzi, .exr, .jpeg, .jpg, .npy, .png"),
         (["animate", str(photo), "-o", "x.jpg"], "must end in .gif, .mp4, .png, .webm or .webp"),
+        (["animate", str(photo), "-o", "x.gif", "--format", "webp"], "--format webp and x.gif are two formats"),
         (["sample", "clear.png", "-o", "x.jpg"], "a JPEG cannot be transparent"),
     ):
         _expect_one_sentence(words, why, capsys, monkeypatch)

@@ -160,7 +160,7 @@ def test_steps_along_the_gradient_raise_the_score(clip: Clip, weight: float) -> 
         return clip.score([Prompt("a tree", weight)], views=32, seeds=[9])(picture.detach())
 
     score, before = clip.score([Prompt("a tree", weight)], views=8), judged(picture)
-    for _ in range(10):
+    for _ in range(20):
         picture.requires_grad_()
         (gradient,) = torch.autograd.grad(score(picture).sum(), picture)
         reached += gradient.abs().sum(1) > 0

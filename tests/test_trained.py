@@ -25,6 +25,7 @@ from test_cli import unica as command
 from test_training import small, steps_of, trained
 
 import unica
+from unica.cli.train import push_model
 from unica.diffusion import cascade
 from unica.engines.base import HUB_FILE
 from unica.engines.sinddm.process import SinDDMProcess
@@ -381,6 +382,7 @@ def test_an_interrupted_training_leaves_a_model_that_can_go_on(tmp_path: Path, n
         (["import", "photo.png", "--image", "photo.png", "-o", "y.unica"], "checkpoint"),
         (["info", "broken.unica"], "damaged"),
         (["push", "broken.unica", "nobody/nothing"], "damaged"),
+        (["push", "broken.unica"], "you/photo"),
     ],
 )
 def test_bad_words_are_a_sentence(words: list[str], said: str, saved: Path) -> None:
@@ -410,6 +412,19 @@ def test_an_import_on_the_command_line(tmp_path: Path) -> None:
     inside("import", OFFICIAL, "--image", tmp_path / "x.png", "--sizes", sizes, "-o", tmp_path / "x.unica", "-q")
     model = opened(tmp_path / "x.unica")
     assert model.process.starts == (100, 23, 19) and model.picture.sha256 == load(tmp_path / "x.png").sha256
+
+
+def test_the_hub_is_asked_before_samples_are_drawn(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> None:
+        raise OSError("no token")
+
+    def drawn(*_: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("unica.engines.trained.whoami", nobody)
+    monkeypatch.setattr("unica.jobs.publishing.card_of", drawn)
+    with pytest.raises(UnicaError, match=r"you/meadow cannot be written .*no token.*hf auth login"):
+        push_model(saved, "you/meadow", False, None, None, None)
 
 
 def test_what_is_published_has_a_page_about_the_model(saved: Path, tmp_path: Path) -> None:

@@ -119,7 +119,10 @@ def import_(
 
 def push(
     model: Annotated[Path, Param("A trained model.", File("MODEL"), argument=True)],
-    repository: Annotated[str, Param("Where on the Hugging Face hub.", Text("USER/NAME"), argument=True)],
+    repository: Annotated[
+        str | None,
+        Param("Where on the Hugging Face hub; not needed with --folder.", Text("USER/NAME"), argument=True),
+    ] = None,
     private: Annotated[bool, Param("Only you can see it.", Flag())] = False,
     licence: Annotated[
         str | None, Param("Licence of the picture it was trained on, as cc0-1.0 or cc-by-4.0.", Text("NAME"))

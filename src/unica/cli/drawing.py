@@ -45,7 +45,8 @@ def _run(declared: Task, values: dict[str, Any]) -> None:
     from unica.jobs.batch import sources
 
     named = values["path"]
-    paths = sources([as_path("IMAGE", path) for path in named] if isinstance(named, list) else [named])
+    named = [as_path("IMAGE", path) for path in named] if isinstance(named, list) else [named]
+    paths = sources(named, Path(values["output"]))
     if len(paths) == 1:
         _draw(declared, {**values, "path": paths[0]})
     else:
@@ -66,7 +67,7 @@ def _draw_each(declared: Task, values: dict[str, Any], paths: Sequence[Path]) ->
             for path, result in drawn:
                 if isinstance(result, str):
                     failed[str(path)] = result
-                    progress.say(by_reason({str(path): result}))
+                    progress.say(f"{path} failed: the end says why")
                     result = {"task": declared.name, "source": str(path), "error": result}
                 else:
                     made += 1

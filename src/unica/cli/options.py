@@ -40,7 +40,7 @@ def _declared(option: Option) -> inspect.Parameter:
     else:
         extra = typer.Option(
             *option.names,
-            metavar=None if isinstance(kind, Flag) else _metavar(option),
+            metavar=" " if isinstance(kind, Flag) else _metavar(option),  # else newer versions of Typer show a type
             help=about.off or about.help,
             rich_help_panel=option.panel,
             show_default=_shown(option) if default is None else default not in ("", False),

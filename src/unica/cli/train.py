@@ -159,15 +159,22 @@ def import_and_save(
 
 
 def push_model(
-    path: Path, repository: str, private: bool, licence: str | None, credit: str | None, folder: Path | None
+    path: Path, repository: str | None, private: bool, licence: str | None, credit: str | None, folder: Path | None
 ) -> None:
     """Put a model with a page about it on the Hugging Face hub, or only into a folder."""
-    from unica.engines.trained import TrainedModel
+    from unica.engines.trained import TrainedModel, check_hub
     from unica.jobs.publishing import card_of
 
+    if repository is None:
+        if folder is None:
+            raise UnicaError("name where the model goes on the Hugging Face hub, as you/photo; or give a --folder")
+        repository = folder.name
     model = unica.load(path, device="cpu")
     if not isinstance(model, TrainedModel):
         raise UnicaError(f"{path} is a model of the {model.engine} engine, which has nothing to publish")
+    if folder is None:
+        with _of_hub(repository):
+            check_hub()  # before samples are drawn
     with reporter(False) as progress:
         progress.say("drawing samples for the model's page")
         model.beside = card_of(model, repository, licence, credit)
@@ -176,9 +183,16 @@ def push_model(
         model.save_pretrained(folder)
         say(str(folder))
         return
-    try:
+    with _of_hub(repository):
         say(model.push_to_hub(repository, private=private))
-    except Exception as error:  # the hub's library raises errors of its own, and those of its transport
+
+
+@contextmanager
+def _of_hub(repository: str) -> Iterator[None]:
+    """Errors of the hub's library, which has its own and those of its transport, in a sentence."""
+    try:
+        yield
+    except Exception as error:
         raise UnicaError(
             f"{repository} cannot be written to on the Hugging Face hub ({reason(error)}); hf auth login may help"
         ) from None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from huggingface_hub import ModelHubMixin, hf_hub_download
+from huggingface_hub import ModelHubMixin, hf_hub_download, whoami
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -241,6 +241,11 @@ class TrainedModel(ModelHubMixin, Model, library_name="unica", tags=["unica", "s
             return load(model_id, **settings)
         given = {name: value for name, value in options.items() if value is not None}
         return load(hf_hub_download(model_id, HUB_FILE, **given), **settings)
+
+
+def check_hub() -> None:
+    """Raise what the hub's library raises if the hub cannot be reached, or knows nobody here."""
+    whoami()
 
 
 def read_trained(

@@ -99,8 +99,9 @@ def python(task: Task, values: Mapping[str, Any], seed: int, output: str | None)
             knobs |= {"weights": dict(values["weight"])}
     own = _given(task.parameters, values)
     own = {name: value for name, value in own.items() if name not in ("count", "seed")} | {"seed": seed}
+    pause = round(1000 / values["fps"]) if task.animation else 0  # milliseconds
     last = (
-        f'pictures[0].save("{output}", save_all=True, append_images=pictures[1:], loop=0)'
+        f'pictures[0].save("{output}", save_all=True, append_images=pictures[1:], duration={pause}, loop=0)'
         if task.animation
         else f'pictures[0].save("{output}")'
     )

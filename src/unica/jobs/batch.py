@@ -21,12 +21,27 @@ from unica.tasks import Task, tasks
 _OF_ONE = ("with_", "show_mask", "resume")  # options that are for one source
 
 
-def sources(paths: Sequence[Path]) -> list[Path]:
-    """What is meant by these paths: files, models, and the pictures in folders. A folder of maps is one source."""
+def sources(paths: Sequence[Path], output: Path | None = None) -> list[Path]:
+    """What is meant by these paths: files, models, and the pictures in folders. A folder of maps is one source.
+
+    Of the folder that is written to, pictures that unica drew there are left out: the command may have run before.
+    """
+    from unica.image import read_text
     from unica.maps import is_one_thing, pictures_in
 
     def meant(path: Path) -> list[Path]:
-        return [path] if not path.is_dir() or is_model(path) or is_one_thing(path) else pictures_in(path)
+        if not path.is_dir() or is_model(path) or is_one_thing(path):
+            return [path]
+        found = pictures_in(path)
+        if output is not None and path.resolve() == output.resolve():
+            found = [one for one in found if not _drawn_by_unica(one)]
+        return found
+
+    def _drawn_by_unica(path: Path) -> bool:
+        try:
+            return "unica:command" in read_text(path)
+        except UnicaError:
+            return False  # the run says what is wrong with it
 
     return [source for path in paths for source in meant(path)]
 

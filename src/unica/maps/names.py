@@ -82,8 +82,16 @@ def kind_of(name: str, channels: int) -> Kind:
 
 
 def is_one_thing(folder: Path) -> bool:
-    """Whether a folder holds maps of one thing, by the names of its files, and not several pictures."""
-    return len({meant_by(path.stem) for path in _files(folder)} - {None}) > 1
+    """Whether a folder holds maps of one thing, by the names of its files, and not several pictures.
+
+    Maps of one thing have one name but for what they mean, and what else lies there is called like it, as a preview is.
+    """
+    parts = [_split(path.stem) for path in _files(folder)]
+    names = {name.lower() for name, _ in parts} - {""}
+    shortest = min(names, key=len, default="")
+    bare = all(name == "" for name, meant in parts if meant is not None)  # maps that are called nothing but maps
+    alike = bare or all(name.startswith(shortest) for name in names)
+    return alike and len({meant for _, meant in parts} - {None}) > 1
 
 
 def pictures_in(folder: Path) -> list[Path]:

@@ -97,6 +97,7 @@ MENU: Menu = [  # the pages of tasks are put below their overview
             ("Large canvases", "docs/notes/large.md"),
             ("Maps and tiles", "docs/notes/maps.md"),
             ("Studio", "docs/notes/studio.md"),
+            ("Where people work", "docs/notes/home.md"),
             ("Worst pictures", "docs/notes/worst.md"),
         ],
     ),

@@ -126,7 +126,7 @@ nav = {nav}
 
 [project.theme]
 font = false
-features = ["navigation.indexes", "navigation.top", "navigation.footer", "content.code.copy", "search.highlight"]
+features = ["navigation.top", "navigation.footer", "content.code.copy", "search.highlight"]
 
 [[project.theme.palette]]
 media = "(prefers-color-scheme: light)"

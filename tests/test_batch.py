@@ -46,7 +46,7 @@ def test_several_are_named_or_lie_in_a_folder(folder: Path) -> None:
     for words in ([str(folder / "a.png"), str(folder / "c.png")], [str(folder)]):
         result = command("mirror", *words, "-o", f"{folder.parent}/v1.2", "--overwrite", "-q")
         assert result.exit_code == 0 and len(list((folder.parent / "v1.2").iterdir())) == 2
-    text = command("text", str(folder), "red", "--clip", "none", "-q")  # its words come by their place, too
+    text = command("text", str(folder), "red", "--clip", str(folder), "-q")  # its words come by their place, too
     assert text.exit_code == 2 and "2 of 2" in text.stderr
 
 

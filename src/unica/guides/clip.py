@@ -143,7 +143,7 @@ def load(name: str = DEFAULT_CLIP, device: torch.device | str = "cpu") -> Clip:
     missing = [files[0] for files in _FILES if here and not any((Path(name) / file).is_file() for file in files)]
     if missing:
         raise UnicaError(f"{name} is not a CLIP model's folder: it has no {', no '.join(missing)}; {_remedy()}")
-    config_of, network_of, tokenizer_of, images_of = classes()
+    config_of, network_of, tokenizer_of, images_of = transformers_classes()
     try:
         with _quiet():
             config = config_of.from_pretrained(name, local_files_only=here)
@@ -168,7 +168,7 @@ def load(name: str = DEFAULT_CLIP, device: torch.device | str = "cpu") -> Clip:
     return Clip(network.float().eval().requires_grad_(False).to(device), tokenizer, mean, std)
 
 
-def classes() -> tuple[Any, Any, Any, Any]:
+def transformers_classes() -> tuple[Any, Any, Any, Any]:
     """What is used of transformers; a sentence if it is not there."""
     try:
         from transformers import AutoConfig, AutoTokenizer, CLIPModel, ImageProcessingMixin

@@ -26,7 +26,6 @@ def sources(paths: Sequence[Path], output: Path | None = None) -> list[Path]:
 
     Of the folder that is written to, pictures that unica drew there are left out: the command may have run before.
     """
-    from unica.image import read_text
     from unica.maps import is_one_thing, pictures_in
 
     def meant(path: Path) -> list[Path]:
@@ -37,13 +36,16 @@ def sources(paths: Sequence[Path], output: Path | None = None) -> list[Path]:
             found = [one for one in found if not _drawn_by_unica(one)]
         return found
 
-    def _drawn_by_unica(path: Path) -> bool:
-        try:
-            return "unica:command" in read_text(path)
-        except UnicaError:
-            return False  # the run says what is wrong with it
-
     return [source for path in paths for source in meant(path)]
+
+
+def _drawn_by_unica(path: Path) -> bool:
+    from unica.image import read_text
+
+    try:
+        return "unica:command" in read_text(path)
+    except UnicaError:
+        return False  # the run says what is wrong with it
 
 
 def each_drawn(

@@ -56,10 +56,10 @@ def _prepare(model: Model, values: dict[str, Any], say: Callable[[str], None]) -
 
     import torch
 
-    from unica.guides.clip import classes
+    from unica.guides.clip import transformers_classes
     from unica.guides.score import slope
 
-    classes()  # before anything is said of a download
+    transformers_classes()  # before anything is said of a download
     name, mode, views = values["clip"], values["mode"], values["views"]
     say(f"reading {name}" + ("" if Path(name).is_dir() else ", which is downloaded the first time"))
     values = {**values, "clip": _loaded(name, model)}

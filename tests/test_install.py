@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -68,7 +69,9 @@ def test_a_wheel_in_an_empty_environment_draws(built: Path, tmp_path: Path) -> N
     programs = tmp_path / "env" / "bin"
     subprocess.run([programs / "pip", "install", "-q", "-c", ROOT / "constraints.txt", wheel], check=True)
     to_pil(scenery(48, 64)).save(tmp_path / "photo.png")
-    done = subprocess.run([programs / "unica", "sample", "photo.png"], cwd=tmp_path, capture_output=True, text=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    words = [programs / "unica", "sample", "photo.png"]
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "unica-out").glob("photo-*.png"))) == 4
     assert "compiles the search loops" in done.stderr  # it is the first run of this environment

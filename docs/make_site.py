@@ -1,7 +1,6 @@
 """Build the documentation as a site that needs no network and no server: `make docs`.
 
     python docs/make_site.py [FOLDER]    # by default build/docs; open index.html there
-    python docs/make_site.py --tutorial  # draws the pictures of the tutorial anew
 
 The pages are the Markdown of this repository, at the same places. Added are a page for each task, made from its
 declaration, and the tutorial, made from the notebook. Formulas become MathML, which browsers show by themselves. Dead
@@ -11,8 +10,6 @@ links and a reference that is not that of the code are errors.
 from __future__ import annotations
 
 import argparse
-import base64
-import io
 import json
 import re
 import shutil
@@ -29,9 +26,10 @@ sys.path[:0] = [str(ROOT / "docs"), str(ROOT / "examples")]
 
 import gallery  # noqa: E402
 import make_reference  # noqa: E402
+import make_tutorial  # noqa: E402
 from latex2mathml.converter import convert  # noqa: E402
-from PIL import Image  # noqa: E402
 
+from unica.engines.base import engines  # noqa: E402
 from unica.jobs.again import python, read_command  # noqa: E402
 from unica.jobs.options import read_values  # noqa: E402
 from unica.jobs.task_options import options_of_task  # noqa: E402
@@ -47,8 +45,7 @@ COPIED = [
     "examples/*/*.md",
     "integrations/*/*.md",
 ]
-HOME, TASKS = "README.md", "docs/tasks"
-NOTEBOOK, TUTORIAL, TUTORIAL_PICTURES = "docs/tutorial.ipynb", "docs/tutorial.md", "docs/images/tutorial"
+HOME, TASKS, TUTORIAL = "README.md", "docs/tasks", "docs/tutorial.md"
 Menu = Sequence[tuple[str, Any]]  # titles, each with a page or a menu below it
 MENU: Menu = [  # the pages of tasks are put below their overview
     ("Home", HOME),
@@ -102,7 +99,7 @@ MENU: Menu = [  # the pages of tasks are put below their overview
         ],
     ),
 ]
-GALLERY = "On the left is the input, then what `instant`, `hybrid`, `sinddm` and `sindiffusion` make of it."
+GALLERY = f"On the left is the input, then what the engines make of it: {', '.join(engines())}."
 EXAMPLES = {  # of commands: a picture, what it shows, and an example of the command
     name: (f"gallery/{name}.jpg", GALLERY, f"unica {name} source.png {options}".strip())
     for name, (_, options) in gallery.TASKS.items()
@@ -193,7 +190,7 @@ def _pages(root: Path, folder: Path) -> Iterator[tuple[str, str]]:
             shutil.copy(path, folder / name)
     for task in tasks().values():
         yield f"{TASKS}/{task.name}.md", task_page(task, root)
-    yield TUTORIAL, notebook_page(json.loads((root / NOTEBOOK).read_text()), root / TUTORIAL_PICTURES)
+    yield TUTORIAL, make_tutorial.page()
 
 
 def _with_wall(home: str) -> str:
@@ -261,40 +258,6 @@ def _with_titles(text: str, path: Path) -> str:
     return re.sub(r"\[([\w/.]+\.md)\]\(([^)]+)\)", titled, text)
 
 
-def notebook_page(notebook: Any, pictures: Path) -> str:
-    """A notebook as Markdown: its texts, its programs, and the pictures that they showed."""
-    parts = []
-    for cell in notebook["cells"]:
-        text = "".join(cell["source"])
-        parts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
-        shown = sorted(pictures.glob(f"{cell['id']}-*.jpg"))
-        parts += [" ".join(f"![{path.stem}](images/{pictures.name}/{path.name})" for path in shown)] if shown else []
-    return "\n\n".join(parts) + "\n"
-
-
-def run_notebook(notebook: Any, folder: Path) -> dict[str, bytes]:
-    """Run a notebook in a folder. The pictures that it shows, as PNGs, by their cell and their order in it."""
-    from nbclient import NotebookClient
-
-    done = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
-    shown = {}
-    for cell in done.cells:
-        pngs = [output["data"].get("image/png") for output in cell.get("outputs", []) if "data" in output]
-        shown |= {f"{cell['id']}-{n}": base64.b64decode(png) for n, png in enumerate(filter(None, pngs))}
-    return shown
-
-
-def draw_tutorial(root: Path = ROOT) -> None:
-    """Run the tutorial, and keep its pictures for its page."""
-    import nbformat
-
-    pictures = root / TUTORIAL_PICTURES
-    shutil.rmtree(pictures, ignore_errors=True)
-    pictures.mkdir(parents=True)
-    for name, png in run_notebook(nbformat.read(root / NOTEBOOK, as_version=4), root / "docs").items():
-        Image.open(io.BytesIO(png)).convert("RGB").save(pictures / f"{name}.jpg", quality=85)
-
-
 def _checked(name: str, text: str) -> str:
     """The text; a list without an empty line before it, which the site would show as running text, is refused."""
     before, item = "", re.compile(r"([-*]|\d+\.) ")
@@ -357,12 +320,8 @@ def _toml(menu: Menu) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "build" / "docs")
-    parser.add_argument("--tutorial", action="store_true", help="first run the notebook, and keep its pictures")
-    args = parser.parse_args()
-    output = args.folder
+    output = parser.parse_args().folder
     try:
-        if args.tutorial:
-            draw_tutorial()
         build(output)
     except Fault as fault:
         sys.exit(str(fault))

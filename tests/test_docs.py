@@ -17,6 +17,7 @@ pytest.importorskip("zensical")
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "docs"))
 import make_site  # noqa: E402
+import make_tutorial  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -107,9 +108,9 @@ def test_the_tutorial_runs(tmp_path: Path) -> None:
     nbformat = pytest.importorskip("nbformat")
     shutil.copytree(ROOT / "examples" / "images", tmp_path / "examples" / "images")
     (tmp_path / "docs").mkdir()
-    notebook = nbformat.read(ROOT / "docs" / "tutorial.ipynb", as_version=4)
+    notebook = nbformat.read(make_tutorial.NOTEBOOK, as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells), "the tutorial is kept without results"
-    shown = make_site.run_notebook(notebook, tmp_path / "docs")
-    kept = {path.stem for path in (ROOT / make_site.TUTORIAL_PICTURES).glob("*.jpg")}
-    assert set(shown) == kept, "run: python docs/make_site.py --tutorial"
+    shown = make_tutorial.run(notebook, tmp_path / "docs")
+    kept = {path.stem for path in make_tutorial.PICTURES.glob("*.jpg")}
+    assert set(shown) == kept, "run: python docs/make_tutorial.py"
     assert (tmp_path / "docs" / "dandelions.unica").exists()

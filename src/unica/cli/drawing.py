@@ -67,7 +67,7 @@ def _draw_each(declared: Task, values: dict[str, Any], paths: Sequence[Path]) ->
             for path, result in drawn:
                 if isinstance(result, str):
                     failed[str(path)] = result
-                    progress.say(f"{path} failed: the end says why")
+                    progress.say(f"{path} failed; the reason comes at the end")
                     result = {"task": declared.name, "source": str(path), "error": result}
                 else:
                     made += 1

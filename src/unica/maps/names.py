@@ -84,7 +84,8 @@ def kind_of(name: str, channels: int) -> Kind:
 def is_one_thing(folder: Path) -> bool:
     """Whether a folder holds maps of one thing, by the names of its files, and not several pictures.
 
-    Maps of one thing have one name but for what they mean, and what else lies there is called like it, as a preview is.
+    The names of maps of one thing differ only in the map that they name, as stones_color and stones_normal do. Any
+    other file must begin like them, as the preview stones does.
     """
     parts = [_split(path.stem) for path in _files(folder)]
     names = {name.lower() for name, _ in parts} - {""}

@@ -50,13 +50,12 @@ class Drawing:
         still = {*STILL, *WRITTEN}
         endings = ANIMATED if task.animation else (still if task.sketch is None else {*still, *ENDINGS})
         self.outputs = Outputs.named(values["output"], endings, read, values["overwrite"])
-        if task.animation and self.outputs.stem is not None:
-            usual = next(option.usual for option in options if option.name == "format")
-            if values["format"] not in (usual, self.outputs.suffix[1:].lower()):
-                raise UnicaError(f"--format {values['format']} and {values['output']} are two formats: give one")
+        usual = {option.name: option.usual for option in options}
+        fitting = (usual.get("format"), self.outputs.suffix[1:].lower())
+        if task.animation and self.outputs.stem is not None and values["format"] not in fitting:
+            raise UnicaError(f"--format {values['format']} and {values['output']} are two formats: give one")
         if "count" in values and values["count"] is None:  # a file that was named is one picture
-            usual = next(option.usual for option in options if option.name == "count")
-            values = {**values, "count": usual if self.outputs.stem is None else 1}
+            values = {**values, "count": usual["count"] if self.outputs.stem is None else 1}
         self.values = values
         self.began = time.perf_counter()
         self.pictures: list[dict[str, Any]] = []  # a report on each one that is written
